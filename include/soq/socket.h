@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/* Sockets: open, bind, listen, accept, connect, and the ways to close. */
+#ifndef SOQ_SOCKET_H
+#define SOQ_SOCKET_H
+
+#include <soq/base.h>
+#include <soq/endpoint.h>
+#include <soq/op.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * A socket has two lanes, each a queue of ops that run one after another: the
+ * receive lane (receive, accept) and the send lane (connect, send, shutdown).
+ *
+ * Synchronous calls are a start and a wait on the same core: they take their
+ * place behind what was started before, other ops make progress meanwhile, and no
+ * done() runs. They wait as long as the socket's timeouts say (for ever at
+ * first). One that ends early after bytes had moved returns their count; the
+ * next synchronous call on that lane returns the cause.
+ *
+ * A handle whose socket is closed answers -EBADF until its memory is used for
+ * another socket: oldest first, and never in debug builds.
+ */
+
+/* Flags of starting calls. */
+#define SOQ_MULTISHOT (1u << 0) /* accept: stay armed; an event for each arrival */
+#define SOQ_EXACT     (1u << 1) /* receive: all of the bytes asked for, or the end of stream */
+#define SOQ_PEEK      (1u << 2) /* receive: leave the bytes in the socket */
+#define SOQ_CORK      (1u << 3) /* send: more follows soon, do not push a short segment yet */
+
+/* Directions of soq_shutdown(). */
+#define SOQ_SHUTDOWN_RECV 0
+#define SOQ_SHUTDOWN_SEND 1
+#define SOQ_SHUTDOWN_BOTH 2
+
+/**
+ * Opens a socket on a loop. Its descriptor is close-on-exec from birth.
+ *
+ * Result: 0 and `*s_out`; on failure `*s_out` is untouched.
+ * Errors: -EINVAL           `loop` or `s_out` is NULL
+ *         -EAFNOSUPPORT     `family` is neither AF_INET nor AF_INET6
+ *         -ESOCKTNOSUPPORT  `type` is not SOCK_STREAM
+ *         -EPROTONOSUPPORT  `protocol` is neither 0 nor IPPROTO_TCP
+ *         -EMFILE, -ENFILE, -ENOMEM, -ENOBUFS  none left
+ *         -ECHILD, -EXDEV   as for every call
+ * Owner:  close it with one of the calls below.
+ * Thread: the loop's.
+ * .NET:   the Socket constructor
+ */
+SOQ_API SOQ_MUST_CHECK int soq_socket_open(struct soq_loop *loop, int family, int type,
+					   int protocol, struct soq_socket **s_out);
+
+/**
+ * Gives the socket its local address; port 0 lets the system choose one. TCP
+ * listeners may be bound again at once while old connections fade
+ * (SO_REUSEADDR); two live listeners on one address are refused.
+ *
+ * Result: 0.
+ * Errors: -EINVAL        NULL, "none", or the socket has an address already
+ *         -EADDRINUSE    the address is taken
+ *         -EADDRNOTAVAIL it is none of this machine
+ *         -EAFNOSUPPORT  it is of another family than the socket
+ *         -ECHILD, -EXDEV, -EBADF  as for every call; else what bind(2) says
+ * Thread: the loop's.
+ * .NET:   Socket.Bind
+ */
+SOQ_API SOQ_MUST_CHECK int soq_bind(struct soq_socket *s, const struct soq_endpoint *ep);
+
+/**
+ * Lets the socket accept connections; at most `backlog` wait in the kernel (0 or
+ * less: the system's maximum).
+ *
+ * Result: 0.
+ * Errors: -EINVAL      NULL
+ *         -EISCONN     the socket is connected or connecting
+ *         -EADDRINUSE  another socket listens there
+ *         -ECHILD, -EXDEV, -EBADF  as for every call; else what listen(2) says
+ * Thread: the loop's.
+ * .NET:   Socket.Listen
+ */
+SOQ_API SOQ_MUST_CHECK int soq_listen(struct soq_socket *s, int backlog);
+
+/**
+ * The address the socket is bound to, as the kernel has it.
+ *
+ * Result: 0 and `*ep_out`; on failure `*ep_out` is untouched.
+ * Errors: -EINVAL  NULL; -ECHILD, -EXDEV, -EBADF as for every call
+ * Thread: the loop's.
+ * .NET:   Socket.LocalEndPoint
+ */
+SOQ_API int soq_socket_local(struct soq_socket *s, struct soq_endpoint *ep_out);
+
+/**
+ * The address the socket is connected to.
+ *
+ * Result: 0 and `*ep_out`; on failure `*ep_out` is untouched.
+ * Errors: -EINVAL    NULL
+ *         -ENOTCONN  it is not connected, or no longer
+ *         -ECHILD, -EXDEV, -EBADF  as for every call
+ * Thread: the loop's.
+ * .NET:   Socket.RemoteEndPoint
+ */
+SOQ_API int soq_socket_peer(struct soq_socket *s, struct soq_endpoint *ep_out);
+
+/**
+ * The loop a socket is on, or NULL for NULL and closed handles.
+ *
+ * Thread: the loop's.
+ */
+SOQ_API struct soq_loop *soq_socket_loop(const struct soq_socket *s);
+
+/**
+ * A word of the caller's, kept with the socket: NULL at first, NULL again once
+ * it is closed.
+ *
+ * Thread: the loop's.
+ */
+SOQ_API void *soq_socket_user(const struct soq_socket *s);
+SOQ_API int soq_socket_set_user(struct soq_socket *s, void *user);
+
+/**
+ * How long synchronous calls wait: `receive_ns` for receive and accept, `send_ns`
+ * for connect, send and shutdown. Negative is for ever; 0 does not wait.
+ * Asynchronous ops are bounded by `deadline_ns` instead.
+ *
+ * Result: 0.
+ * Errors: -EINVAL NULL; -ECHILD, -EXDEV, -EBADF as for every call
+ * Thread: the loop's.
+ * .NET:   Socket.ReceiveTimeout, Socket.SendTimeout
+ */
+SOQ_API int soq_socket_set_timeouts(struct soq_socket *s, int64_t receive_ns, int64_t send_ns);
+
+/**
+ * Starts accepting: one connection, or with SOQ_MULTISHOT every one until the op
+ * is cancelled or the socket closed. Several accepts complete in start order.
+ *
+ * When descriptors or memory have run out the op does not end: the loop tries
+ * again after a while and whenever it closes a socket, and counts it.
+ *
+ * Result: 0; the event's result is 0 and its `socket` is the connection, the
+ *         caller's from then on, on the same loop.
+ * Errors: those of every starting call; flags: SOQ_MULTISHOT
+ *         -EINVAL  the socket does not listen
+ *         as results: -ECANCELED, -ETIMEDOUT, -ENOMEM (the connection was
+ *         aborted), else what accept4(2) says
+ * Thread: the loop's.
+ * Kernel: IORING_OP_ACCEPT. Fallback: accept4(2).
+ * .NET:   Socket.AcceptAsync
+ */
+SOQ_API SOQ_MUST_CHECK int soq_accept_async(struct soq_socket *s, struct soq_op *op,
+					    uint32_t flags);
+
+/**
+ * Accepts one connection and waits for it.
+ *
+ * Result: 0, `*accepted_out` and, unless it is NULL, `*peer_out`.
+ * Errors: -EINVAL     `s` or `accepted_out` is NULL, or the socket does not listen
+ *         -EBUSY      a multishot accept is armed: it takes them all
+ *         -ETIMEDOUT  the socket's receive timeout passed
+ *         -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM  none left, and the socket has no
+ *                     timeout; with one the call tries again until then
+ *         -ECHILD, -EXDEV, -EBADF  as for every call
+ * Thread: the loop's.
+ * .NET:   Socket.Accept
+ */
+SOQ_API SOQ_MUST_CHECK int soq_accept(struct soq_socket *s, struct soq_socket **accepted_out,
+				      struct soq_endpoint *peer_out);
+
+/**
+ * Starts connecting. What is started behind it on either lane waits for it, and
+ * fails with its error if it fails. After a failed connect another may be tried;
+ * after one that was cancelled or ran into its deadline only closing is left.
+ *
+ * Result: 0; the event's result is 0.
+ * Errors: those of every starting call
+ *         -EINVAL        "none", or the socket listens
+ *         -EAFNOSUPPORT  an address of another family than the socket
+ *         -EISCONN       it is connected
+ *         -EALREADY      a connect is in flight, or an earlier one was cut short
+ *         as results: -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT and the others of
+ *         connect(2); -ECANCELED
+ * Owner:  `ep` is the library's until the final event.
+ * Thread: the loop's.
+ * Kernel: IORING_OP_CONNECT. Fallback: connect(2), nonblocking.
+ * .NET:   Socket.ConnectAsync
+ */
+SOQ_API SOQ_MUST_CHECK int soq_connect_async(struct soq_socket *s, struct soq_op *op,
+					     const struct soq_endpoint *ep);
+
+/**
+ * Connects and waits.
+ *
+ * Result: 0.
+ * Errors: what soq_connect_async() returns, or its event's result; -ETIMEDOUT
+ *         also when the socket's send timeout passed
+ * Thread: the loop's.
+ * .NET:   Socket.Connect
+ */
+SOQ_API SOQ_MUST_CHECK int soq_connect(struct soq_socket *s, const struct soq_endpoint *ep);
+
+/**
+ * Starts a shutdown: RECV ends receiving at once; SEND and BOTH take their place
+ * behind the sends already started, so nothing of them is cut. Sends started
+ * after it: -EPIPE.
+ *
+ * Result: 0; the event's result is 0.
+ * Errors: those of every starting call
+ *         -EINVAL    unknown `how`
+ *         -ENOTCONN  no connect was started
+ *         as results: -ENOTCONN, -ECANCELED (also behind a send that ended short),
+ *         or the error of a connection that broke before its turn
+ * Thread: the loop's.
+ * .NET:   Socket.Shutdown
+ */
+SOQ_API SOQ_MUST_CHECK int soq_shutdown_async(struct soq_socket *s, struct soq_op *op, int how);
+
+/**
+ * Shuts down and waits until the sends before it are out.
+ *
+ * Result: 0.
+ * Errors: what soq_shutdown_async() returns, or its event's result; -ETIMEDOUT
+ *         when the socket's send timeout passed
+ * Thread: the loop's.
+ * .NET:   Socket.Shutdown
+ */
+SOQ_API int soq_shutdown(struct soq_socket *s, int how);
+
+/**
+ * Closes the socket. The handle is dead at once; pending ops get -ECANCELED,
+ * queued sends are dropped, accepted sockets that were not delivered are
+ * aborted. If bytes of a send were dropped or cut, or received bytes were never
+ * read, the peer gets a reset, else an end of stream. The descriptor is closed as soon as the kernel has let go of
+ * it, at the latest in the turns that end the pending ops.
+ *
+ * With a positive SO_LINGER the close goes on in the background as
+ * soq_finish_async() does: sends already started go out. It never blocks.
+ *
+ * Result: 0.
+ * Errors: -EINVAL NULL; -ECHILD, -EXDEV, -EBADF as for every call
+ * Thread: the loop's.
+ * .NET:   Socket.Close, Socket.Dispose
+ */
+SOQ_API int soq_close(struct soq_socket *s);
+
+/**
+ * Closes as soq_close() does and tells when it is done: its event is the last of
+ * this socket, and only it promises that the address is free again. It cannot be
+ * cancelled, except while it lingers: then a cancel aborts. `deadline_ns` does not
+ * apply.
+ *
+ * Result: 0; the event's result is 0 or, with a positive SO_LINGER, that of
+ *         soq_finish_async().
+ * Errors: those of every starting call
+ * Thread: the loop's.
+ */
+SOQ_API SOQ_MUST_CHECK int soq_close_async(struct soq_socket *s, struct soq_op *op);
+
+/**
+ * Closes in good order: lets the sends already started go out, shuts the send
+ * side, reads until the peer has ended too, and closes. The handle is dead at
+ * once and pending receives get -ECANCELED. At the timeout (negative: never), or
+ * when it is cancelled, it aborts. `deadline_ns` does not apply.
+ *
+ * Result: 0; the event's result is 0, or why it was not in good order:
+ *         -ETIMEDOUT, -ECANCELED, -ECONNRESET …; the socket is closed either way,
+ *         and it is the last event of this socket.
+ * Errors: those of every starting call
+ * Thread: the loop's.
+ * .NET:   Socket.Close(timeout)
+ */
+SOQ_API SOQ_MUST_CHECK int soq_finish_async(struct soq_socket *s, struct soq_op *op,
+					    int64_t timeout_ns);
+
+/**
+ * Closes in good order and waits for it.
+ *
+ * Result: 0, or why it was not in good order; the socket is closed either way.
+ * Errors: -EINVAL NULL; -ECHILD, -EXDEV, -EBADF as for every call; results of
+ *         soq_finish_async()
+ * Thread: the loop's.
+ * .NET:   Socket.Close(timeout)
+ */
+SOQ_API int soq_finish(struct soq_socket *s, int64_t timeout_ns);
+
+/**
+ * Closes as soq_close() does, always with a reset, whatever SO_LINGER says.
+ *
+ * Result: 0.
+ * Errors: -EINVAL NULL; -ECHILD, -EXDEV, -EBADF as for every call
+ * Thread: the loop's.
+ * .NET:   Socket.Close(0)
+ */
+SOQ_API int soq_abort(struct soq_socket *s);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

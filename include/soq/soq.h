@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* Everything soq has. */
+#ifndef SOQ_SOQ_H
+#define SOQ_SOQ_H
+
+#include <soq/base.h>
+#include <soq/endpoint.h>
+#include <soq/loop.h>
+#include <soq/op.h>
+#include <soq/option.h>
+#include <soq/socket.h>
+#include <soq/stream.h>
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* Moving bytes: send and receive, gather and scatter. */
+#ifndef SOQ_STREAM_H
+#define SOQ_STREAM_H
+
+#include <soq/base.h>
+#include <soq/op.h>
+#include <soq/socket.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Segments a gather or scatter can have. */
+#define SOQ_SEGMENTS_MAX 65536
+
+/**
+ * Starts a send. It completes when all of it is sent: handed to the kernel, in
+ * the order of the starts. Sends that wait are gathered into one call.
+ *
+ * One that ends short (cancelled, timed out, broken) fails those queued behind it
+ * with -ECANCELED and none of their bytes moved: the peer holds exactly the bytes
+ * reported, in order.
+ *
+ * Result: 0; the event's result is `size_bytes`, or less with SOQ_F_CANCELED,
+ *         SOQ_F_TIMED_OUT or SOQ_F_BROKEN. 0 bytes send nothing and end with 0.
+ * Errors: those of every starting call; flags: SOQ_CORK
+ *         -EINVAL    more than SSIZE_MAX bytes, or NULL with a size
+ *         -ENOTCONN  no connect was started, or the socket listens
+ *         -EPIPE     a shutdown of the send side was started before
+ *         as results: -ECONNRESET, -EPIPE (the peer had ended its side before),
+ *         -ECANCELED, -ETIMEDOUT and the others of send(2)
+ * Owner:  `buffer` is the library's until the final event, also for reading.
+ * Thread: the loop's.
+ * Kernel: IORING_OP_SEND, IORING_OP_SENDMSG. Fallback: sendmsg(2).
+ * .NET:   Socket.SendAsync
+ */
+SOQ_API SOQ_MUST_CHECK int soq_send_async(struct soq_socket *s, struct soq_op *op,
+					  const void *buffer, size_t size_bytes, uint32_t flags);
+
+/**
+ * Sends all of `buffer` and waits until it is sent.
+ *
+ * Result: bytes sent: all, or fewer if it was cut short (the next synchronous
+ *         call on the send lane returns the cause).
+ * Errors: what soq_send_async() returns, or its event's result; -ETIMEDOUT when
+ *         the socket's send timeout passed and nothing was sent
+ * Thread: the loop's.
+ * .NET:   Socket.Send
+ */
+SOQ_API SOQ_MUST_CHECK int64_t soq_send(struct soq_socket *s, const void *buffer, size_t size_bytes,
+					uint32_t flags);
+
+/**
+ * Starts a send of several segments as one; otherwise as soq_send_async(). Empty
+ * segments are allowed.
+ *
+ * Errors: -EINVAL  also for no segments, more than SOQ_SEGMENTS_MAX, a segment
+ *                  that is NULL with a size, or a sum above SSIZE_MAX
+ * Owner:  the array and the segments are the library's until the final event.
+ * Thread: the loop's.
+ * .NET:   Socket.SendAsync(IList<ArraySegment<byte>>)
+ */
+SOQ_API SOQ_MUST_CHECK int soq_sendv_async(struct soq_socket *s, struct soq_op *op,
+					   const struct iovec *segments, unsigned segment_count,
+					   uint32_t flags);
+
+/**
+ * Sends several segments as one and waits; otherwise as soq_send().
+ *
+ * Thread: the loop's.
+ * .NET:   Socket.Send(IList<ArraySegment<byte>>)
+ */
+SOQ_API SOQ_MUST_CHECK int64_t soq_sendv(struct soq_socket *s, const struct iovec *segments,
+					 unsigned segment_count, uint32_t flags);
+
+/**
+ * Starts a receive. Receives complete in start order, each with the bytes that
+ * are there: at least 1, at most `size_bytes`; with SOQ_EXACT all of them.
+ *
+ * Result: 0; the event's result is a count, or 0 at the end of stream: the peer
+ *         has shut its send side, and everything before it was received. A reset
+ *         is never an end of stream. An exact receive that meets the end, a
+ *         reset, a cancel or its deadline after some bytes has their count (with
+ *         the flag); the next receive has the end or the error.
+ * Errors: those of every starting call; flags: SOQ_EXACT or SOQ_PEEK, not both
+ *         -EINVAL    no bytes, more than SSIZE_MAX, or NULL
+ *         -ENOTCONN  no connect was started, or the socket listens
+ *         as results: -ECONNRESET, -ECANCELED, -ETIMEDOUT and the others of recv(2)
+ * Owner:  `buffer` is the library's until the final event.
+ * Thread: the loop's.
+ * Kernel: IORING_OP_RECV, IORING_OP_RECVMSG. Fallback: recvmsg(2).
+ * .NET:   Socket.ReceiveAsync, NetworkStream.ReadExactlyAsync
+ */
+SOQ_API SOQ_MUST_CHECK int soq_recv_async(struct soq_socket *s, struct soq_op *op, void *buffer,
+					  size_t size_bytes, uint32_t flags);
+
+/**
+ * Receives and waits.
+ *
+ * Result: bytes received; 0 at the end of stream.
+ * Errors: what soq_recv_async() returns, or its event's result; -ETIMEDOUT when
+ *         the socket's receive timeout passed and nothing had come
+ * Thread: the loop's.
+ * .NET:   Socket.Receive
+ */
+SOQ_API SOQ_MUST_CHECK int64_t soq_recv(struct soq_socket *s, void *buffer, size_t size_bytes,
+					uint32_t flags);
+
+/**
+ * Starts a receive into several segments, filled one after another; otherwise as
+ * soq_recv_async().
+ *
+ * Errors: -EINVAL  also for no segments, more than SOQ_SEGMENTS_MAX, a segment
+ *                  that is NULL with a size, or a sum of 0 or above SSIZE_MAX
+ * Owner:  the array and the segments are the library's until the final event.
+ * Thread: the loop's.
+ * .NET:   Socket.ReceiveAsync(IList<ArraySegment<byte>>)
+ */
+SOQ_API SOQ_MUST_CHECK int soq_recvv_async(struct soq_socket *s, struct soq_op *op,
+					   const struct iovec *segments, unsigned segment_count,
+					   uint32_t flags);
+
+/**
+ * Receives into several segments and waits; otherwise as soq_recv().
+ *
+ * Thread: the loop's.
+ * .NET:   Socket.Receive(IList<ArraySegment<byte>>)
+ */
+SOQ_API SOQ_MUST_CHECK int64_t soq_recvv(struct soq_socket *s, const struct iovec *segments,
+					 unsigned segment_count, uint32_t flags);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

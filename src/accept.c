@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* Accepting: sockets that arrive, and waiting when there is no room for them. */
+#include "socket.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <unistd.h>
+
+/* Resets a connection nobody will ever see. */
+static void drop(int fd)
+{
+	const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	(void)close(fd);
+}
+
+void soqi_accept_arrived(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op, int fd)
+{
+	struct soq_socket *accepted;
+
+	if (fd < 0)
+		return;
+	loop->stats.accepts++;
+	if (s->state != SOQI_SOCKET_OPEN) {
+		drop(fd);
+		return;
+	}
+	accepted = soqi_slot_alloc(loop);
+	if (accepted == NULL) {
+		drop(fd);
+		if (op->priv.cause == 0)
+			op->priv.cause = -ENOMEM;
+		s->lane[SOQI_LANE_RECV].cancel_wanted = true;
+		soqi_lane_dirty(loop, &s->lane[SOQI_LANE_RECV]);
+		return;
+	}
+	accepted->fd = fd;
+	accepted->family = s->family;
+	accepted->phase = SOQI_PHASE_CONNECTED;
+	soqi_op_more(loop, op, accepted);
+	if (op->priv.events >= SOQI_ARRIVALS_MAX) {
+		s->lane[SOQI_LANE_RECV].cancel_wanted = true;
+		soqi_lane_dirty(loop, &s->lane[SOQI_LANE_RECV]);
+	}
+}
+
+bool soqi_accept_is_full(const struct soqi_lane *lane)
+{
+	const struct soq_op *op = lane->queue.first;
+
+	return op != NULL && op->priv.kind == SOQI_KIND_ACCEPT &&
+	       op->priv.events >= SOQI_ARRIVALS_MAX / 2;
+}
+
+static bool is_shortage(int32_t result)
+{
+	return result == -EMFILE || result == -ENFILE || result == -ENOBUFS || result == -ENOMEM;
+}
+
+/* Errors of a connection that died in the queue: accept(2) says to try again. */
+static bool is_passing(int32_t result)
+{
+	switch (result) {
+	case -EAGAIN:
+	case -EINTR:
+	case -ECONNABORTED:
+	case -EPROTO:
+	case -ENETDOWN:
+	case -ENOPROTOOPT:
+	case -EHOSTDOWN:
+	case -ENONET:
+	case -EHOSTUNREACH:
+	case -ENETUNREACH:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void starve(struct soq_loop *loop, struct soqi_lane *lane)
+{
+	loop->stats.accept_backoffs++;
+	lane->starved = true;
+	lane->next_settled = loop->starved_first;
+	loop->starved_first = lane;
+	if (soqi_timer_armed(&loop->backoff))
+		return;
+	loop->backoff.priv.kind = SOQI_KIND_BACKOFF;
+	soqi_timer_arm(&loop->timers, &loop->backoff, soqi_now_ns() + SOQI_BACKOFF_NS);
+}
+
+void soqi_accept_forget(struct soq_loop *loop, struct soqi_lane *lane)
+{
+	struct soqi_lane **link = &loop->starved_first;
+
+	if (!lane->starved)
+		return;
+	while (*link != lane)
+		link = &(*link)->next_settled;
+	*link = lane->next_settled;
+	lane->starved = false;
+}
+
+void soqi_accept_unstarve(struct soq_loop *loop)
+{
+	struct soqi_lane *lane;
+
+	soqi_timer_disarm(&loop->timers, &loop->backoff);
+	while ((lane = loop->starved_first) != NULL) {
+		loop->starved_first = lane->next_settled;
+		lane->starved = false;
+		soqi_lane_dirty(loop, lane);
+	}
+}
+
+void soqi_accept_settle(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *ended)
+{
+	struct soqi_lane *lane = &s->lane[SOQI_LANE_RECV];
+	struct soq_op *op = lane->queue.first;
+	bool multishot = (op->priv.flags & SOQ_MULTISHOT) != 0;
+	bool unbounded = (op->priv.flags & (SOQI_OP_SYNC | SOQI_OP_BOUNDED)) == SOQI_OP_SYNC;
+	int32_t result = lane->result;
+
+	if (result >= 0) {
+		soqi_accept_arrived(loop, s, op, result);
+		/* A multishot that ended on a success lost its place in a full queue: again. */
+		result = multishot || op->priv.carried_first == NULL ? -EAGAIN : 0;
+	} else if (is_shortage(result) && !unbounded && op->priv.cause == 0) {
+		soqi_lane_settle(lane, -EAGAIN, ended);
+		starve(loop, lane);
+		return;
+	} else if (is_passing(result) || (multishot && result == -ECANCELED)) {
+		/* A multishot nobody cancelled made room for its arrivals to be taken. */
+		result = -EAGAIN;
+	}
+	if (result < 0 && result != -EAGAIN && op->priv.cause != 0)
+		result = op->priv.cause;
+	soqi_lane_settle(lane, result, ended);
+}
+
+int soq_accept_async(struct soq_socket *s, struct soq_op *op, uint32_t flags)
+{
+	int error = soqi_start_check(s, op);
+
+	if (error != 0)
+		return error;
+	if ((flags & ~SOQ_MULTISHOT) != 0 || s->phase != SOQI_PHASE_LISTENING)
+		return -EINVAL;
+	soqi_op_start(s->loop, s, op, SOQI_KIND_ACCEPT, flags);
+	soqi_op_start_lane(s, &s->lane[SOQI_LANE_RECV], op);
+	return 0;
+}
+
+static bool multishot_armed(const struct soq_socket *s)
+{
+	const struct soq_op *op = s->lane[SOQI_LANE_RECV].queue.first;
+
+	for (; op != NULL; op = op->priv.next)
+		if (op->priv.flags & SOQ_MULTISHOT)
+			return true;
+	return false;
+}
+
+int soq_accept(struct soq_socket *s, struct soq_socket **accepted_out,
+	       struct soq_endpoint *peer_out)
+{
+	struct soq_op op = { 0 };
+	struct soq_event event;
+	int64_t result;
+	int error;
+
+	if (accepted_out == NULL)
+		return -EINVAL;
+	error = soqi_start_check(s, &op);
+	if (error != 0)
+		return error;
+	if (s->phase != SOQI_PHASE_LISTENING)
+		return -EINVAL;
+	if (multishot_armed(s))
+		return -EBUSY;
+	error = soqi_sync_begin(s, SOQI_LANE_RECV, &op);
+	if (error != 0)
+		return error;
+	soqi_op_start(s->loop, s, &op, SOQI_KIND_ACCEPT,
+		      SOQI_OP_SYNC | (s->receive_timeout_ns >= 0 ? SOQI_OP_BOUNDED : 0));
+	soqi_op_start_lane(s, &s->lane[SOQI_LANE_RECV], &op);
+	result = soqi_sync_end(s, SOQI_LANE_RECV, &op, &event);
+	if (result < 0)
+		return (int)result;
+	*accepted_out = event.socket;
+	/* The peer may be gone again already; then there is no address to tell. */
+	if (peer_out != NULL && soq_socket_peer(event.socket, peer_out) != 0)
+		peer_out->size_bytes = 0;
+	return 0;
+}

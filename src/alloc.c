@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* The allocator hook: all memory of a loop passes here and is counted. */
+#include "loop.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* One cache line, so that what one loop writes is no neighbour of another's. */
+#define ALIGN_BYTES 64u
+
+void *soqi_alloc(struct soq_loop *loop, size_t size_bytes)
+{
+	void *memory = loop->allocator.allocate(loop->allocator.context, size_bytes, ALIGN_BYTES);
+
+	if (memory == NULL)
+		return NULL;
+	loop->stats.allocations++;
+	loop->stats.allocated_bytes += size_bytes;
+	return memset(memory, 0, size_bytes);
+}
+
+void soqi_free(struct soq_loop *loop, void *memory, size_t size_bytes)
+{
+	if (memory == NULL)
+		return;
+	loop->stats.allocated_bytes -= size_bytes;
+	loop->allocator.release(loop->allocator.context, memory, size_bytes);
+}

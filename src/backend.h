@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The seam between the core and the two backends.
+ *
+ * Down, the core guarantees: calls come from the loop's thread; submit() is called
+ * for a lane with no request in the kernel, cancel() for one that has; detach()
+ * when neither lane has one, before the descriptor is closed.
+ *
+ * Up, a backend guarantees: each submitted request comes back exactly once through
+ * soqi_finish(), with the result the system call would have had, or by
+ * soqi_again(): it waits no longer and wants to be made anew. Both may be called
+ * inside submit(), cancel(), push() and wait(), and only take notes: they call
+ * nobody back and submit nothing. A multishot request comes back with `more` set
+ * any number of times before.
+ */
+#ifndef SOQI_BACKEND_H
+#define SOQI_BACKEND_H
+
+#include "lane.h"
+
+#include <soq/loop.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+struct soq_socket;
+
+enum soqi_request_kind {
+	SOQI_REQUEST_RECV,
+	SOQI_REQUEST_SEND,
+	SOQI_REQUEST_ACCEPT,
+	SOQI_REQUEST_ACCEPT_MULTISHOT,
+	SOQI_REQUEST_CONNECT,
+};
+
+/*
+ * One request, valid for the call. The segments and the address live until push()
+ * has returned true or wait() has set loop->segments_used to 0; the memory they
+ * name lives until the request comes back.
+ */
+struct soqi_request {
+	enum soqi_request_kind kind;
+	int fd;
+	int message_flags; /* MSG_*, never MSG_DONTWAIT */
+	uint32_t segment_count;
+	bool lent; /* the memory is a caller's: see own.h */
+	struct iovec *segments;
+	const struct sockaddr *addr;
+	socklen_t addr_size_bytes;
+	uint64_t token;
+};
+
+/* How long wait() waits: until a CLOCK_MONOTONIC time in ns, or one of these. */
+#define SOQI_NOW     INT64_C(0)
+#define SOQI_FOREVER INT64_MAX
+
+struct soqi_backend {
+	enum soq_backend id;
+	int socket_flags; /* SOCK_NONBLOCK where the backend tries for itself */
+	bool immediate;   /* submit() does what it can at once */
+
+	/* Makes loop->impl. On failure nothing is left behind. */
+	int (*create)(struct soq_loop *loop, const struct soq_loop_options *options);
+	/* Gives everything back; `child` after fork: touch nothing shared with the parent. */
+	void (*destroy)(struct soq_loop *loop, bool child);
+	/* Called once, in the thread that will own the loop. */
+	int (*own)(struct soq_loop *loop);
+	/* The owner has exited: takes in what the kernel had finished, starts afresh. */
+	int (*inherit)(struct soq_loop *loop);
+
+	void (*submit)(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
+		       const struct soqi_request *request);
+	void (*cancel)(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane);
+	void (*detach)(struct soq_loop *loop, struct soq_socket *s);
+
+	/* Hands over what was submitted. True: segments of earlier requests are free again. */
+	bool (*push)(struct soq_loop *loop);
+	/*
+	 * Hands over, waits for at least one thing to happen, takes in what did. 0, or
+	 * why it never will again: then the kernel has let go of every request.
+	 */
+	int (*wait)(struct soq_loop *loop, int64_t until_ns);
+	/* What a host may poll for. */
+	int (*fd)(struct soq_loop *loop);
+};
+
+extern const struct soqi_backend soqi_backend_epoll;
+extern const struct soqi_backend soqi_backend_uring;
+
+/* Up. A token that names no request in the kernel is dropped and counted. */
+void soqi_finish(struct soq_loop *loop, uint64_t token, int32_t result, bool more);
+void soqi_again(struct soq_loop *loop, struct soqi_lane *lane);
+
+/* The request cancel() was called for was not found; if it is still there, ask again. */
+void soqi_cancel_missed(struct soq_loop *loop, uint64_t token);
+
+/* The wake descriptor is readable: the backend saw it. */
+void soqi_woken(struct soq_loop *loop);
+
+/*
+ * What the kernel is told about a request: never a pointer. The top four bits are
+ * the backend's own.
+ */
+static inline uint64_t soqi_token(uint32_t slot, const struct soqi_lane *lane)
+{
+	return (uint64_t)slot | (uint64_t)lane->index << 32 |
+	       (uint64_t)(lane->generation & 0x7ffffff) << 33;
+}
+
+#define SOQI_TOKEN_MASK ((UINT64_C(1) << 60) - 1)
+
+#endif

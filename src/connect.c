@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* Connecting, and what waits behind a connect. */
+#include "socket.h"
+
+#include <errno.h>
+
+static void fail_lane(struct soq_loop *loop, struct soq_socket *s, enum soqi_lane_index index,
+		      int error)
+{
+	struct soqi_ops ended = { NULL, NULL };
+
+	soqi_lane_fail(&s->lane[index], error, &ended);
+	soqi_ops_end(loop, s, &ended);
+}
+
+void soqi_connect_failed(struct soq_socket *s, int error, bool cut)
+{
+	/* The kernel's socket may stay half open after a cut: connect(2) would say EALREADY. */
+	s->phase = cut ? SOQI_PHASE_CUT : SOQI_PHASE_FRESH;
+	/* A shutdown queued behind it never happened, and a finish has nothing to finish. */
+	s->shut_send = false;
+	if (s->finish != SOQI_FINISH_NONE) {
+		s->finish = SOQI_FINISH_NONE;
+		s->close_op->priv.result = error;
+		soqi_timer_disarm(&s->loop->timers, s->close_op);
+	}
+	fail_lane(s->loop, s, SOQI_LANE_SEND, error);
+	fail_lane(s->loop, s, SOQI_LANE_RECV, error);
+}
+
+void soqi_connect_settle(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *ended)
+{
+	struct soqi_lane *lane = &s->lane[SOQI_LANE_SEND];
+	int cause = lane->queue.first->priv.cause;
+	int32_t result = lane->result;
+
+	if (cause == 0 && (result == -EAGAIN || result == -EINTR)) {
+		soqi_lane_settle(lane, -EAGAIN, ended);
+		return;
+	}
+	if (result == 0) {
+		s->phase = SOQI_PHASE_CONNECTED;
+		soqi_lane_settle(lane, 0, ended);
+		soqi_lane_dirty(loop, &s->lane[SOQI_LANE_RECV]);
+		return;
+	}
+	if (cause != 0)
+		result = cause;
+	soqi_lane_settle(lane, result, ended);
+	soqi_ops_end(loop, s, ended);
+	soqi_connect_failed(s, result, cause != 0);
+}
+
+static int connect_check(const struct soq_socket *s, const struct soq_endpoint *ep)
+{
+	if (ep == NULL || ep->size_bytes == 0 || ep->size_bytes > sizeof(ep->addr) ||
+	    ep->reserved != 0)
+		return -EINVAL;
+	if (s->phase == SOQI_PHASE_LISTENING)
+		return -EINVAL;
+	if (ep->addr.any.sa_family != s->family)
+		return -EAFNOSUPPORT;
+	if (s->phase == SOQI_PHASE_CONNECTED)
+		return -EISCONN;
+	return s->phase == SOQI_PHASE_FRESH ? 0 : -EALREADY;
+}
+
+static void connect_start(struct soq_socket *s, struct soq_op *op, const struct soq_endpoint *ep,
+			  uint32_t flags)
+{
+	op->priv.data = ep;
+	soqi_op_start(s->loop, s, op, SOQI_KIND_CONNECT, flags);
+	soqi_op_start_lane(s, &s->lane[SOQI_LANE_SEND], op);
+	s->phase = SOQI_PHASE_CONNECTING;
+}
+
+int soq_connect_async(struct soq_socket *s, struct soq_op *op, const struct soq_endpoint *ep)
+{
+	int error;
+
+	if (ep == NULL)
+		return -EINVAL;
+	error = soqi_start_check(s, op);
+	if (error == 0)
+		error = connect_check(s, ep);
+	if (error == 0)
+		connect_start(s, op, ep, 0);
+	return error;
+}
+
+int soq_connect(struct soq_socket *s, const struct soq_endpoint *ep)
+{
+	struct soq_op op = { 0 };
+	struct soq_event event;
+	int error;
+
+	if (ep == NULL)
+		return -EINVAL;
+	error = soqi_start_check(s, &op);
+	if (error == 0)
+		error = connect_check(s, ep);
+	if (error == 0)
+		error = soqi_sync_begin(s, SOQI_LANE_SEND, &op);
+	if (error != 0)
+		return error;
+	connect_start(s, &op, ep, SOQI_OP_SYNC);
+	return (int)soqi_sync_end(s, SOQI_LANE_SEND, &op, &event);
+}

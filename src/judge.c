@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Telling a reset from an end of stream. The kernel gives a connection's error to
+ * whichever request runs first, once; the other sees a 0 or -EPIPE. So the first
+ * error stays with the socket, and the other reports it too.
+ */
+#include "socket.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+static bool is_tcp(const struct soq_socket *s)
+{
+	return s->family == AF_INET || s->family == AF_INET6;
+}
+
+static bool breaks_connection(int32_t result)
+{
+	switch (result) {
+	case -ECONNRESET:
+	case -ECONNABORTED:
+	case -ETIMEDOUT:
+	case -EHOSTUNREACH:
+	case -EHOSTDOWN:
+	case -ENETUNREACH:
+	case -ENETDOWN:
+	case -ENETRESET:
+	case -EPROTO:
+	case -ENONET:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void soqi_judge_note(struct soq_socket *s, int32_t result)
+{
+	if (s->error != 0 || s->phase != SOQI_PHASE_CONNECTED)
+		return;
+	if (breaks_connection(result))
+		s->error = result;
+	else if (result == -EPIPE && !s->shut_send)
+		s->epipe_seen = true;
+}
+
+static bool tcp_is_closed(const struct soq_socket *s)
+{
+	struct tcp_info info;
+	socklen_t size_bytes = sizeof(info);
+
+	if (getsockopt(s->fd, IPPROTO_TCP, TCP_INFO, &info, &size_bytes) != 0)
+		return false;
+	return info.tcpi_state == TCP_CLOSE;
+}
+
+/*
+ * With nothing kept and our send side open, a connection that is in CLOSE was
+ * reset, unless the FIN came first: a reset after it leaves EPIPE as the error
+ * where one out of the blue leaves ECONNRESET. A send may have taken that error
+ * already, in this very turn.
+ */
+static int32_t judge_zero(struct soq_socket *s)
+{
+	int error = 0;
+	socklen_t size_bytes = sizeof(error);
+
+	if (s->shut_send || s->fin_seen || s->epipe_seen || !is_tcp(s) || !tcp_is_closed(s))
+		return 0;
+	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &size_bytes) == 0 && error == EPIPE)
+		return 0;
+	s->error = error != 0 ? -error : -ECONNRESET;
+	return s->error;
+}
+
+int32_t soqi_judge_receive(struct soq_socket *s, int32_t result)
+{
+	if (result != 0)
+		return result;
+	if (s->error != 0)
+		return s->error;
+	result = judge_zero(s);
+	if (result == 0)
+		s->fin_seen = true;
+	return result;
+}
+
+int32_t soqi_judge_send(struct soq_socket *s, int32_t result)
+{
+	if (result != -EPIPE || s->shut_send)
+		return result;
+	if (s->error != 0)
+		return s->error;
+	s->fin_seen = true;
+	return result;
+}
+
+/*
+ * Both lanes were in the kernel when the connection broke. The receive may be the
+ * one that gets the error, in a later completion than our -EPIPE; the connection
+ * is closed, so it comes at once.
+ */
+bool soqi_judge_must_hold(struct soq_socket *s, int32_t result)
+{
+	return result == -EPIPE && !s->shut_send && s->error == 0 && !s->fin_seen &&
+	       s->lane[SOQI_LANE_RECV].in_kernel && is_tcp(s) && tcp_is_closed(s);
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A lane: one of a socket's two queues of ops, and what happens to them when a
+ * request comes back. Pure: no syscalls, no socket, no loop. At most one request
+ * of a lane is in the kernel; it covers the first `taken` ops. Ops that end are
+ * appended to a list in order, and the caller tells their owners.
+ */
+#ifndef SOQI_LANE_H
+#define SOQI_LANE_H
+
+#include <soq/op.h>
+#include <soq/socket.h>
+#include <stdbool.h>
+
+/* What an op is. Zero is none, so a zeroed op is idle. */
+enum soqi_kind {
+	SOQI_KIND_NONE = 0,
+	SOQI_KIND_RECV,     /* receive lane */
+	SOQI_KIND_ACCEPT,   /* receive lane */
+	SOQI_KIND_DRAIN,    /* receive lane: a finish that reads to the end of stream */
+	SOQI_KIND_SEND,     /* send lane */
+	SOQI_KIND_CONNECT,  /* send lane */
+	SOQI_KIND_SHUTDOWN, /* send lane */
+	SOQI_KIND_CLOSE,    /* no lane */
+	SOQI_KIND_SLEEP,    /* no lane */
+	SOQI_KIND_POST,     /* no lane */
+	SOQI_KIND_BACKOFF,  /* no lane: the loop's own timer for starved accepts */
+};
+
+/* Where an op is in its life. */
+enum soqi_state {
+	SOQI_STATE_IDLE = 0, /* the caller's */
+	SOQI_STATE_STARTED,  /* the library's: no final event yet */
+	SOQI_STATE_ENDED,    /* the final event is made and waits */
+};
+
+/* priv.flags above the caller's SOQ_* start flags. */
+#define SOQI_OP_SYNC    (1u << 14) /* of a synchronous call, on its stack */
+#define SOQI_OP_VECTOR  (1u << 13) /* priv.data is an array of segments */
+#define SOQI_OP_BOUNDED (1u << 12) /* a synchronous call with a timeout */
+#define SOQI_OP_LINGER  (1u << 11) /* the library's own op of a close that lingers */
+
+enum soqi_lane_index { SOQI_LANE_RECV = 0, SOQI_LANE_SEND = 1 };
+
+/* A list of ops by priv.next, in order. */
+struct soqi_ops {
+	struct soq_op *first;
+	struct soq_op *last;
+};
+
+struct soqi_lane {
+	struct soqi_ops queue;
+	struct soqi_lane *next_dirty;   /* the loop's list of lanes to look at */
+	struct soqi_lane *prev_dirty;   /* a closed socket leaves it at once */
+	struct soqi_lane *next_settled; /* the loop's list of results, or of starved lanes */
+	uint32_t generation;            /* of the request; counts up with each */
+	int32_t result;                 /* of a request that came back, until settled */
+	uint16_t taken;                 /* ops the request in the kernel covers */
+	uint8_t index;                  /* enum soqi_lane_index */
+	bool in_kernel : 1;             /* the backend has a request */
+	bool dirty : 1;                 /* on next_dirty */
+	bool settled : 1;               /* on next_settled */
+	bool cancel_wanted : 1;         /* the request in the kernel shall end */
+	bool cancel_sent : 1;           /* and the backend was told */
+	bool solo : 1;                  /* one op a request: a gather met an error */
+	bool held : 1;                  /* send lane: -EPIPE waits for the receive lane's verdict */
+	bool starved : 1;               /* accept: waits for descriptors */
+	int32_t sync_cause;             /* why a synchronous call was cut short; 0 none */
+};
+
+/* Appends `op`, which is in no lane. */
+void soqi_lane_push(struct soqi_lane *lane, struct soq_op *op);
+
+/* Appends `op`, which is on no list. */
+void soqi_ops_append(struct soqi_ops *to, struct soq_op *op);
+
+/*
+ * Chooses what the next request covers and notes it in `taken`: one op, or as
+ * many sends as fit `segments_max` and `bytes_max` (the first always counts as
+ * fitting). Empty sends at the head end at once, with 0.
+ */
+void soqi_lane_take(struct soqi_lane *lane, unsigned segments_max, uint64_t bytes_max,
+		    struct soqi_ops *ended);
+
+/*
+ * Takes the result of the request that covered the first `taken` ops: bytes
+ * moved, or -errno. -EAGAIN and -EINTR change nothing but let cancelled ops go.
+ *
+ * Sends: the bytes belong to the ops in order. An error of a gather belongs to
+ * nobody yet: the next requests cover one op each until it shows whose it is. A
+ * send that ends short fails all behind it with -ECANCELED.
+ * Receives: `moved` counts up; 0 is the end of stream.
+ * Other kinds: the result is the op's.
+ */
+void soqi_lane_settle(struct soqi_lane *lane, int64_t result, struct soqi_ops *ended);
+
+/*
+ * Ends `op` early with `cause` (-ECANCELED or -ETIMEDOUT). Returns true if the
+ * kernel has it: then its request must be cancelled, and soqi_lane_settle() ends
+ * the op. False: it ended here.
+ */
+bool soqi_lane_cancel(struct soqi_lane *lane, struct soq_op *op, int cause, struct soqi_ops *ended);
+
+/* Ends every op the kernel does not have with `error`, short ones with their count. */
+void soqi_lane_fail(struct soqi_lane *lane, int error, struct soqi_ops *ended);
+
+#endif

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: MIT */
+/* The loop: made, owned, run, ended. One turn is here; what it does is elsewhere. */
+#include "socket.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/*
+ * Turns in a row that may go without looking at the kernel because they had news
+ * of their own. It saves a wait that would find nothing, and is bounded so that
+ * no chain of callbacks keeps the others from being heard.
+ */
+#define WAITS_SKIPPED_MAX 16u
+
+/* A page that a child of fork() sees as zeros: it tells the two apart without a call. */
+#define HERE_BYTES 4096u
+
+int soqi_loop_check(struct soq_loop *loop)
+{
+	pid_t owner;
+
+	if (soqi_unlikely(*loop->here == 0))
+		return -ECHILD;
+	owner = atomic_load_explicit(&loop->owner, memory_order_relaxed);
+	return owner == 0 || owner == soqi_thread_id() ? 0 : -EXDEV;
+}
+
+int soqi_loop_enter(struct soq_loop *loop)
+{
+	pid_t owner;
+
+	if (soqi_unlikely(*loop->here == 0))
+		return -ECHILD;
+	owner = atomic_load_explicit(&loop->owner, memory_order_relaxed);
+	if (soqi_likely(owner == soqi_thread_id()))
+		return 0;
+	return owner == 0 ? soqi_owner_claim(loop) : -EXDEV;
+}
+
+int64_t soqi_until(int64_t timeout_ns)
+{
+	if (timeout_ns < 0)
+		return SOQI_FOREVER;
+	return timeout_ns == 0 ? SOQI_NOW : soqi_after_ns(soqi_now_ns(), timeout_ns);
+}
+
+static void *allocate_libc(void *context, size_t size_bytes, size_t align_bytes)
+{
+	size_t rounded = (size_bytes + align_bytes - 1) & ~(align_bytes - 1);
+
+	(void)context;
+	return aligned_alloc(align_bytes, rounded);
+}
+
+static void release_libc(void *context, void *memory, size_t size_bytes)
+{
+	(void)context;
+	(void)size_bytes;
+	free(memory);
+}
+
+static const struct soq_allocator libc_allocator = { allocate_libc, release_libc, NULL };
+
+static int here_make(struct soq_loop *loop)
+{
+	uint32_t *here = mmap(NULL, HERE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			      -1, 0);
+
+	if (here == MAP_FAILED)
+		return -ENOMEM;
+	if (madvise(here, HERE_BYTES, MADV_WIPEONFORK) != 0) {
+		(void)munmap(here, HERE_BYTES);
+		return -ENOMEM;
+	}
+	*here = 1;
+	loop->here = here;
+	return 0;
+}
+
+/* Gives back what loop_fill() made; the backend is gone already. */
+static void loop_release(struct soq_loop *loop)
+{
+	struct soq_allocator allocator = loop->allocator;
+
+	soqi_slots_release(loop);
+	soqi_free(loop, loop->segments, SOQI_SEGMENTS * sizeof(struct iovec));
+	soqi_free(loop, loop->discard, SOQI_DISCARD_BYTES);
+	if (loop->wake_fd >= 0)
+		(void)close(loop->wake_fd);
+	soqi_owner_fini(loop);
+	if (loop->here != NULL)
+		(void)munmap((void *)(uintptr_t)loop->here, HERE_BYTES);
+	allocator.release(allocator.context, loop, sizeof(*loop));
+}
+
+static int loop_fill(struct soq_loop *loop)
+{
+	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (loop->wake_fd < 0)
+		return -errno;
+	loop->segments = soqi_alloc(loop, SOQI_SEGMENTS * sizeof(struct iovec));
+	loop->discard = soqi_alloc(loop, SOQI_DISCARD_BYTES);
+	if (loop->segments == NULL || loop->discard == NULL)
+		return -ENOMEM;
+	return here_make(loop);
+}
+
+/* Whether AUTO takes epoll for this error; a shortage has tried smaller rings before. */
+static bool falls_back(int error)
+{
+	switch (error) {
+	case -ENOSYS:
+	case -EPERM:
+	case -EACCES:
+	case -EINVAL:
+	case -EOPNOTSUPP:
+	case -ENOMEM:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int backend_make(struct soq_loop *loop)
+{
+	int error = -EOPNOTSUPP;
+
+	loop->info.uring_error = -ECANCELED;
+	loop->info.uring_step = "";
+	if (loop->options.backend != SOQ_BACKEND_EPOLL) {
+#ifdef SOQ_HAVE_URING
+		loop->backend = &soqi_backend_uring;
+		error = loop->backend->create(loop, &loop->options);
+#else
+		loop->info.uring_step = "built without";
+#endif
+		loop->info.uring_error = error;
+		if (error == 0 || loop->options.backend == SOQ_BACKEND_URING || !falls_back(error))
+			return error;
+	}
+	loop->backend = &soqi_backend_epoll;
+	loop->info.features = 0;
+	for (unsigned i = 0; i < SOQ_FEATURE_COUNT; i++)
+		loop->info.feature_errors[i] = loop->info.uring_error;
+	return loop->backend->create(loop, &loop->options);
+}
+
+int soq_loop_create(const struct soq_loop_options *options, struct soq_loop **loop_out)
+{
+	struct soq_loop_options read;
+	struct soq_allocator allocator;
+	struct soq_loop *loop;
+	int error;
+
+	if (loop_out == NULL)
+		return -EINVAL;
+	error = soqi_options_read(options, &read);
+	if (error != 0)
+		return error;
+	allocator = read.allocator != NULL ? *read.allocator : libc_allocator;
+	if (allocator.allocate == NULL || allocator.release == NULL)
+		return -EINVAL;
+	loop = allocator.allocate(allocator.context, sizeof(*loop), 64);
+	if (loop == NULL)
+		return -ENOMEM;
+	memset(loop, 0, sizeof(*loop));
+	loop->allocator = allocator;
+	loop->options = read;
+	loop->wake_fd = -1;
+	loop->stats.allocations = 1;
+	loop->stats.allocated_bytes = sizeof(*loop);
+	error = soqi_owner_init(loop);
+	if (error != 0) {
+		allocator.release(allocator.context, loop, sizeof(*loop));
+		return error;
+	}
+	error = loop_fill(loop);
+	if (error == 0)
+		error = backend_make(loop);
+	if (error != 0) {
+		loop_release(loop);
+		return error;
+	}
+	*loop_out = loop;
+	return 0;
+}
+
+static void close_inherited(struct soq_socket *s)
+{
+	(void)close(s->fd);
+}
+
+static void destroy(struct soq_loop *loop, bool child)
+{
+	if (child)
+		soqi_slot_each(loop, close_inherited);
+	loop->backend->destroy(loop, child);
+	loop_release(loop);
+}
+
+int soq_loop_destroy(struct soq_loop *loop)
+{
+	int error;
+
+	if (loop == NULL)
+		return 0;
+	error = soqi_loop_check(loop);
+	if (error == -ECHILD) {
+		destroy(loop, true);
+		return 0;
+	}
+	if (error != 0 && !soqi_owner_gone(loop))
+		return error;
+	if (loop->in_done || loop->stats.sockets > 0 || loop->stats.ops_in_flight > 0 ||
+	    loop->stats.events_waiting > 0 || atomic_load(&loop->posted) != NULL)
+		return -EBUSY;
+	destroy(loop, false);
+	return 0;
+}
+
+/* The backend can do nothing any more: every op ends with its error. */
+static void die(struct soq_loop *loop, int error)
+{
+	loop->dead = error;
+	soqi_loop_fail_requests(loop, error);
+	soqi_settle(loop);
+	soqi_accept_unstarve(loop);
+	soqi_sleeps_end(loop, error);
+	while (loop->dirty_count > 0)
+		soqi_flush(loop);
+}
+
+int soqi_turn(struct soq_loop *loop, int64_t until_ns)
+{
+	uint64_t made = loop->events_made;
+	const struct soq_op *first;
+	int error = 0;
+
+	loop->stats.turns++;
+	soqi_posts_take(loop);
+	soqi_flush(loop);
+	first = soqi_timer_first(&loop->timers);
+	if (loop->events_made != made || loop->dirty_count > 0 || loop->dead != 0)
+		until_ns = SOQI_NOW;
+	else if (first != NULL && first->priv.timer_ns < until_ns)
+		until_ns = first->priv.timer_ns;
+	if (loop->events_made != made && loop->backend->immediate &&
+	    loop->waits_skipped < WAITS_SKIPPED_MAX) {
+		loop->waits_skipped++;
+	} else if (loop->dead == 0) {
+		loop->waits_skipped = 0;
+		error = loop->backend->wait(loop, until_ns);
+		if (soqi_unlikely(error != 0))
+			die(loop, error);
+		soqi_settle(loop);
+		if (loop->backend->immediate)
+			soqi_flush(loop);
+	}
+	/* In one turn completions come before deadlines. */
+	soqi_op_expire(loop);
+	soqi_posts_take(loop);
+	return error != 0 ? error : loop->dead;
+}
+
+/* Delivers the events there are now; those made meanwhile wait for the next turn. */
+static int deliver(struct soq_loop *loop)
+{
+	uint64_t left = loop->ready_events;
+	int count = 0;
+
+	loop->in_done = true;
+	for (; left > 0 && loop->ready.first != NULL; left--) {
+		struct soq_op *op = loop->ready.first;
+		struct soq_event event;
+
+		soqi_op_take(loop, op, &event);
+		op->done(&event);
+		count++;
+		/* More follow, so the op is still ours, and done() may have moved its deadline. */
+		if (event.flags & SOQ_F_MORE)
+			soqi_op_rearm(loop, op);
+	}
+	loop->in_done = false;
+	return count;
+}
+
+static bool is_idle(const struct soq_loop *loop)
+{
+	return loop->stats.ops_in_flight == 0 && loop->ready_events == 0 && loop->closing == 0 &&
+	       atomic_load_explicit(&loop->posted, memory_order_relaxed) == NULL;
+}
+
+static bool stop_taken(struct soq_loop *loop)
+{
+	return atomic_load_explicit(&loop->stop, memory_order_relaxed) != 0 &&
+	       atomic_exchange(&loop->stop, 0) != 0;
+}
+
+static int run(struct soq_loop *loop, enum soq_run until, int64_t timeout_ns)
+{
+	int64_t until_ns = soqi_until(timeout_ns);
+	int count = 0;
+	int error;
+
+	for (;;) {
+		if (until == SOQ_RUN_IDLE && is_idle(loop))
+			return count;
+		if (stop_taken(loop))
+			return count;
+		error = soqi_turn(loop, loop->ready_events > 0 ? SOQI_NOW : until_ns);
+		count += deliver(loop);
+		if (error != 0)
+			return error;
+		if (until == SOQ_RUN_ONCE) {
+			(void)stop_taken(loop);
+			return count;
+		}
+		if (until_ns == SOQI_FOREVER || (until == SOQ_RUN_IDLE && is_idle(loop)))
+			continue;
+		if (until_ns == SOQI_NOW || soqi_now_ns() >= until_ns)
+			return stop_taken(loop) ? count : -ETIME;
+	}
+}
+
+int soq_loop_run(struct soq_loop *loop, enum soq_run until, int64_t timeout_ns)
+{
+	int error;
+
+	if (loop == NULL ||
+	    (until != SOQ_RUN_ONCE && until != SOQ_RUN_IDLE && until != SOQ_RUN_STOP))
+		return -EINVAL;
+	error = soqi_loop_enter(loop);
+	if (error != 0)
+		return error;
+	return loop->in_done ? -EBUSY : run(loop, until, timeout_ns);
+}
+
+int soq_loop_harvest(struct soq_loop *loop, struct soq_event *events, unsigned event_max,
+		     int64_t timeout_ns)
+{
+	int64_t until_ns;
+	int count = 0;
+	int error;
+
+	if (loop == NULL || events == NULL || event_max == 0)
+		return -EINVAL;
+	error = soqi_loop_enter(loop);
+	if (error != 0)
+		return error;
+	if (loop->in_done)
+		return -EBUSY;
+	until_ns = soqi_until(timeout_ns);
+	for (;;) {
+		while (loop->waiting.first != NULL && (unsigned)count < event_max &&
+		       count < INT32_MAX)
+			soqi_op_take(loop, loop->waiting.first, &events[count++]);
+		if (count > 0 || stop_taken(loop))
+			return count;
+		if (error != 0)
+			return error == -ETIME ? 0 : error;
+		error = soqi_turn(loop, until_ns);
+		if (error == 0 && until_ns != SOQI_FOREVER &&
+		    (until_ns == SOQI_NOW || soqi_now_ns() >= until_ns))
+			error = -ETIME;
+	}
+}
+
+int soq_loop_fd(struct soq_loop *loop)
+{
+	int error;
+
+	if (loop == NULL)
+		return -EINVAL;
+	error = soqi_loop_check(loop);
+	return error != 0 ? error : loop->backend->fd(loop);
+}
+
+int64_t soq_loop_deadline(struct soq_loop *loop)
+{
+	const struct soq_op *first;
+	int error;
+
+	if (loop == NULL)
+		return -EINVAL;
+	error = soqi_loop_check(loop);
+	if (error != 0)
+		return error;
+	if (loop->dirty_count > 0 || loop->ready_events > 0 || atomic_load(&loop->posted) != NULL)
+		return 0;
+	first = soqi_timer_first(&loop->timers);
+	return first != NULL ? first->priv.timer_ns : INT64_MAX;
+}

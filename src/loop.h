@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* The loop's inside: what the files of the core share. */
+#ifndef SOQI_LOOP_H
+#define SOQI_LOOP_H
+
+#include "backend.h"
+#include "lane.h"
+#include "slot.h"
+#include "timer.h"
+#include "util.h"
+
+#include <pthread.h>
+#include <soq/loop.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+/* Segments that requests of one turn share; the gathers of 16 busy sockets at least. */
+#define SOQI_SEGMENTS 1024u
+/* Segments one request may have: IOV_MAX is 1024, and a gather beyond this gains nothing. */
+#define SOQI_REQUEST_SEGMENTS 64u
+/* Bytes one request may cover; the kernel cuts at 2^31 minus a page. */
+#define SOQI_REQUEST_BYTES ((uint64_t)1 << 30)
+/* What a finish reads and drops at a time. */
+#define SOQI_DISCARD_BYTES 16384u
+/* Starved accepts try again this often, and whenever a descriptor is closed. */
+#define SOQI_BACKOFF_NS (20 * (SOQI_NS_PER_S / 1000))
+
+struct soq_loop {
+	const struct soqi_backend *backend;
+	void *impl; /* the backend's */
+
+	_Atomic pid_t owner;           /* thread id; 0 before the first use */
+	pthread_mutex_t alive;         /* robust, held by the owner for life: see owner.c */
+	const volatile uint32_t *here; /* 1; the page reads 0 in a child of fork() */
+	bool in_done;                  /* done() runs */
+	int dead;                      /* why the backend can do nothing any more; 0 */
+
+	struct soqi_lane *dirty_first; /* lanes to look at before the next wait */
+	struct soqi_lane *dirty_last;
+	unsigned dirty_count;
+	struct soqi_lane *settled_first; /* lanes whose request came back */
+	struct soqi_lane *settled_last;
+	struct soqi_lane *starved_first; /* accepts that wait for descriptors */
+
+	struct soqi_ops ready;   /* ops with `done` that have events, by ready_next */
+	struct soqi_ops waiting; /* ops without, likewise */
+	uint64_t ready_events;
+	uint64_t events_made;   /* ever; tells a turn whether it made any */
+	unsigned waits_skipped; /* turns in a row that had news without waiting */
+
+	struct soqi_timers timers;
+	struct soq_op backoff; /* the timer of starved accepts */
+
+	struct soq_socket **chunks; /* each SOQI_CHUNK_SOCKETS sockets */
+	uint32_t chunk_count;
+	uint32_t chunk_max;
+	uint32_t slot_count; /* ever used */
+	struct soq_socket *free_first;
+	struct soq_socket *free_last;
+	uint32_t closing; /* sockets whose handle is dead, descriptor not yet */
+
+	struct iovec *segments; /* of this turn's requests */
+	unsigned segments_used;
+	unsigned char *discard;
+
+	int wake_fd;
+	_Atomic(struct soq_op *) posted; /* newest first */
+	_Atomic int wake_sent;
+	_Atomic int stop;
+
+	struct soq_allocator allocator;
+	struct soq_loop_options options; /* as asked for, for a second ring */
+	struct soq_loop_info info;
+	struct soq_loop_stats stats;
+};
+
+/* alloc.c */
+void *soqi_alloc(struct soq_loop *loop, size_t size_bytes);
+void soqi_free(struct soq_loop *loop, void *memory, size_t size_bytes);
+
+/*
+ * Every public call begins with one of these: is the loop there, of this process,
+ * of this thread? soqi_loop_enter() makes the calling thread the owner if there is
+ * none.
+ */
+int soqi_loop_check(struct soq_loop *loop);
+int soqi_loop_enter(struct soq_loop *loop);
+
+/* owner.c */
+int soqi_owner_init(struct soq_loop *loop);
+/* Ends what soqi_owner_init() began; the loop is the caller's or nobody's. */
+void soqi_owner_fini(struct soq_loop *loop);
+/* Makes the calling thread the owner of a loop that has none. */
+int soqi_owner_claim(struct soq_loop *loop);
+/* Whether the owner has exited; from then on the loop is nobody's. */
+bool soqi_owner_gone(struct soq_loop *loop);
+/* Makes the calling thread the owner of a loop whose owner has exited. */
+int soqi_owner_adopt(struct soq_loop *loop);
+pid_t soqi_thread_id(void);
+
+/*
+ * One turn: hands over what is new, waits until `until_ns` for something to
+ * happen, takes it in. Delivers nothing. 0, or why the backend died.
+ */
+int soqi_turn(struct soq_loop *loop, int64_t until_ns);
+
+/* The time for a `timeout_ns` of the API. */
+int64_t soqi_until(int64_t timeout_ns);
+
+/* post.c */
+void soqi_wake(struct soq_loop *loop);
+void soqi_posts_take(struct soq_loop *loop);
+
+/* request.c: lanes into requests. */
+void soqi_lane_dirty(struct soq_loop *loop, struct soqi_lane *lane);
+void soqi_lane_clean(struct soq_loop *loop, struct soqi_lane *lane);
+void soqi_flush(struct soq_loop *loop);
+
+/* settle.c: results into lanes. A lane whose result is in is settled in its turn. */
+void soqi_settled_push(struct soq_loop *loop, struct soqi_lane *lane);
+void soqi_settle(struct soq_loop *loop);
+/* Ends every request in the kernel with `error`. */
+void soqi_loop_fail_requests(struct soq_loop *loop, int error);
+
+static inline struct soq_socket *soqi_lane_socket(struct soqi_lane *lane)
+{
+	return soqi_container_of(lane - lane->index, struct soq_socket, lane);
+}
+
+/* info.c */
+int soqi_options_read(const struct soq_loop_options *from, struct soq_loop_options *options);
+
+#endif

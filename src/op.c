@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/* Starting, ending, cutting short and delivering ops. */
+#include "op.h"
+
+#include "own.h"
+#include "socket.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+int soqi_start_check_loop(struct soq_loop *loop, struct soq_op *op)
+{
+	int error;
+
+	if (loop == NULL || op == NULL)
+		return -EINVAL;
+	error = soqi_loop_enter(loop);
+	if (error != 0)
+		return error;
+	return soqi_op_state(op) == SOQI_STATE_IDLE ? 0 : -EBUSY;
+}
+
+int soqi_start_check(struct soq_socket *s, struct soq_op *op)
+{
+	int error;
+
+	if (s == NULL || op == NULL)
+		return -EINVAL;
+	error = soqi_loop_enter(s->loop);
+	if (error != 0)
+		return error;
+	if (s->state != SOQI_SOCKET_OPEN)
+		return -EBADF;
+	return soqi_op_state(op) == SOQI_STATE_IDLE ? 0 : -EBUSY;
+}
+
+int soqi_socket_check(struct soq_socket *s)
+{
+	int error;
+
+	if (s == NULL)
+		return -EINVAL;
+	error = soqi_loop_check(s->loop);
+	if (error != 0)
+		return error;
+	return s->state == SOQI_SOCKET_OPEN ? 0 : -EBADF;
+}
+
+/* The memory an op lends the library for its life. */
+static void own_each(const struct soq_op *op, bool give)
+{
+	const struct iovec *segments = op->priv.data;
+	uint64_t received = op->priv.kind == SOQI_KIND_RECV ? op->priv.moved : op->priv.length;
+
+	if (op->priv.kind != SOQI_KIND_RECV && op->priv.kind != SOQI_KIND_SEND)
+		return;
+	if (!(op->priv.flags & SOQI_OP_VECTOR)) {
+		if (give)
+			soqi_own_give(op->priv.data, (size_t)op->priv.length);
+		else
+			soqi_own_take(op->priv.data, (size_t)op->priv.length, (size_t)received);
+		return;
+	}
+	for (uint32_t i = 0; i < op->priv.segment_count; i++) {
+		size_t defined = segments[i].iov_len < received ? segments[i].iov_len
+								: (size_t)received;
+
+		if (give)
+			soqi_own_give(segments[i].iov_base, segments[i].iov_len);
+		else
+			soqi_own_take(segments[i].iov_base, segments[i].iov_len, defined);
+		received -= defined;
+	}
+}
+
+static void state_set(struct soq_op *op, enum soqi_state state)
+{
+	__atomic_store_n(&op->priv.state, (uint8_t)state, __ATOMIC_RELEASE);
+}
+
+void soqi_op_start(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op,
+		   enum soqi_kind kind, uint32_t flags)
+{
+	op->priv.socket = s;
+	op->priv.kind = (uint8_t)kind;
+	state_set(op, SOQI_STATE_STARTED);
+	op->priv.flags = (uint16_t)flags;
+	op->priv.cause = 0;
+	op->priv.moved = 0;
+	op->priv.segment = 0;
+	op->priv.segment_offset = 0;
+	op->priv.carried_first = NULL;
+	op->priv.carried_last = NULL;
+	op->priv.events = 0;
+	op->priv.timer_ns = 0;
+	/* Other threads may ask whose op this is: soq_cancel() from the wrong one. */
+	__atomic_store_n(&op->priv.loop, loop, __ATOMIC_RELEASE);
+	loop->stats.ops_started++;
+	loop->stats.ops_in_flight++;
+	if (op->deadline_ns != 0 && kind != SOQI_KIND_CLOSE && kind != SOQI_KIND_DRAIN)
+		soqi_timer_arm(&loop->timers, op, op->deadline_ns > 0 ? op->deadline_ns : 1);
+	own_each(op, true);
+}
+
+void soqi_op_start_lane(struct soq_socket *s, struct soqi_lane *lane, struct soq_op *op)
+{
+	soqi_lane_push(lane, op);
+	soqi_lane_dirty(s->loop, lane);
+}
+
+/*
+ * An armed multishot op is in its lane and may have events waiting too, so the
+ * lists of events have links of their own.
+ */
+static void event_made(struct soq_loop *loop, struct soq_op *op)
+{
+	struct soqi_ops *list = op->done != NULL ? &loop->ready : &loop->waiting;
+
+	loop->events_made++;
+	loop->stats.events_waiting++;
+	if (op->done != NULL)
+		loop->ready_events++;
+	if (op->priv.events++ > 0)
+		return;
+	op->priv.ready_next = NULL;
+	op->priv.ready_prev = list->last;
+	if (list->last != NULL)
+		list->last->priv.ready_next = op;
+	else
+		list->first = op;
+	list->last = op;
+}
+
+static void event_gone(struct soq_loop *loop, struct soq_op *op)
+{
+	struct soqi_ops *list = op->done != NULL ? &loop->ready : &loop->waiting;
+
+	loop->stats.events_waiting--;
+	if (op->done != NULL)
+		loop->ready_events--;
+	if (--op->priv.events > 0)
+		return;
+	if (op->priv.ready_prev != NULL)
+		op->priv.ready_prev->priv.ready_next = op->priv.ready_next;
+	else
+		list->first = op->priv.ready_next;
+	if (op->priv.ready_next != NULL)
+		op->priv.ready_next->priv.ready_prev = op->priv.ready_prev;
+	else
+		list->last = op->priv.ready_prev;
+}
+
+void soqi_op_end(struct soq_loop *loop, struct soq_op *op, int64_t result, uint32_t flags)
+{
+	assert(soqi_op_state(op) == SOQI_STATE_STARTED);
+	soqi_timer_disarm(&loop->timers, op);
+	own_each(op, false);
+	state_set(op, SOQI_STATE_ENDED);
+	op->priv.result = result;
+	op->priv.event_flags = flags;
+	if (op->priv.flags & SOQI_OP_LINGER) {
+		soqi_free(loop, op, sizeof(*op));
+		return;
+	}
+	loop->stats.ops_in_flight--;
+	loop->stats.ops_finished++;
+	event_made(loop, op);
+}
+
+void soqi_ops_end(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *ended)
+{
+	struct soq_op *op = ended->first;
+	struct soq_op *next;
+
+	for (; op != NULL; op = next) {
+		next = op->priv.next;
+		if (op->priv.kind == SOQI_KIND_SEND && op->priv.moved < op->priv.length &&
+		    s->state == SOQI_SOCKET_CLOSING)
+			s->reset = true;
+		/* A drain ends with its socket: soqi_close_step() tells. */
+		if (op->priv.kind != SOQI_KIND_DRAIN)
+			soqi_op_end(loop, op, op->priv.result, op->priv.event_flags);
+	}
+	ended->first = NULL;
+	ended->last = NULL;
+}
+
+void soqi_op_more(struct soq_loop *loop, struct soq_op *op, struct soq_socket *accepted)
+{
+	accepted->next = NULL;
+	if (op->priv.carried_last != NULL)
+		op->priv.carried_last->next = accepted;
+	else
+		op->priv.carried_first = accepted;
+	op->priv.carried_last = accepted;
+	if (op->priv.flags & SOQ_MULTISHOT)
+		event_made(loop, op);
+}
+
+void soqi_op_drop_carried(struct soq_loop *loop, struct soq_op *op)
+{
+	struct soq_socket *accepted = op->priv.carried_first;
+	struct soq_socket *next;
+
+	op->priv.carried_first = NULL;
+	op->priv.carried_last = NULL;
+	for (; accepted != NULL; accepted = next) {
+		next = accepted->next;
+		soqi_close_begin(accepted, SOQI_CLOSE_ABORT, NULL);
+		if (op->priv.flags & SOQ_MULTISHOT)
+			event_gone(loop, op);
+		else
+			op->priv.result = -ECANCELED;
+	}
+}
+
+void soqi_op_take(struct soq_loop *loop, struct soq_op *op, struct soq_event *event)
+{
+	struct soq_socket *accepted = op->priv.carried_first;
+
+	assert(op->priv.events > 0);
+	event_gone(loop, op);
+	memset(event, 0, sizeof(*event));
+	event->op = op;
+	if (accepted != NULL) {
+		op->priv.carried_first = accepted->next;
+		if (accepted->next == NULL)
+			op->priv.carried_last = NULL;
+		accepted->next = NULL;
+		event->socket = accepted;
+		if (op->priv.flags & SOQ_MULTISHOT) {
+			event->flags = SOQ_F_MORE;
+			if (op->priv.events == SOQI_ARRIVALS_MAX / 2 - 1 &&
+			    soqi_op_state(op) == SOQI_STATE_STARTED)
+				soqi_lane_dirty(loop, &op->priv.socket->lane[SOQI_LANE_RECV]);
+			return;
+		}
+	}
+	event->result = op->priv.result;
+	event->flags = op->priv.event_flags;
+	op->deadline_ns = 0;
+	op->priv.socket = NULL;
+	op->priv.kind = SOQI_KIND_NONE;
+	__atomic_store_n(&op->priv.loop, NULL, __ATOMIC_RELAXED);
+	/* The last touch: from here on the op is the caller's, and may be posted elsewhere. */
+	state_set(op, SOQI_STATE_IDLE);
+}
+
+void soqi_op_cut(struct soq_loop *loop, struct soq_op *op, int cause)
+{
+	struct soq_socket *s = op->priv.socket;
+	struct soqi_ops ended = { NULL, NULL };
+	struct soqi_lane *lane;
+	bool connects;
+
+	op->priv.cause = cause;
+	switch (op->priv.kind) {
+	case SOQI_KIND_SLEEP:
+		soqi_op_end(loop, op, cause, 0);
+		return;
+	case SOQI_KIND_DRAIN:
+		soqi_finish_cut(s, cause);
+		return;
+	case SOQI_KIND_POST:
+	case SOQI_KIND_CLOSE:
+		return;
+	case SOQI_KIND_RECV:
+	case SOQI_KIND_ACCEPT:
+		lane = &s->lane[SOQI_LANE_RECV];
+		break;
+	default:
+		lane = &s->lane[SOQI_LANE_SEND];
+		break;
+	}
+	connects = op->priv.kind == SOQI_KIND_CONNECT;
+	if (soqi_lane_cancel(lane, op, cause, &ended)) {
+		lane->cancel_wanted = true;
+	} else {
+		soqi_ops_end(loop, s, &ended);
+		if (connects)
+			soqi_connect_failed(s, cause, true);
+	}
+	soqi_lane_dirty(loop, lane);
+}
+
+void soqi_op_rearm(struct soq_loop *loop, struct soq_op *op)
+{
+	int64_t at_ns = op->deadline_ns;
+
+	if (op->priv.cause != 0 || soqi_op_state(op) != SOQI_STATE_STARTED)
+		return;
+	if (at_ns < 0)
+		at_ns = 1;
+	if (at_ns == op->priv.timer_ns)
+		return;
+	soqi_timer_disarm(&loop->timers, op);
+	if (at_ns != 0)
+		soqi_timer_arm(&loop->timers, op, at_ns);
+}
+
+static void fire(struct soq_loop *loop, struct soq_op *op, int64_t now_ns)
+{
+	switch (op->priv.kind) {
+	case SOQI_KIND_BACKOFF:
+		soqi_accept_unstarve(loop);
+		break;
+	case SOQI_KIND_SLEEP:
+		if ((int64_t)op->priv.length <= now_ns)
+			soqi_op_end(loop, op, 0, 0);
+		else
+			soqi_op_cut(loop, op, -ETIMEDOUT);
+		break;
+	case SOQI_KIND_DRAIN:
+		soqi_op_cut(loop, op, -ETIMEDOUT);
+		break;
+	default:
+		/* soq_wait() leaves a moved deadline to this moment. */
+		if (op->deadline_ns == 0 || op->deadline_ns > now_ns)
+			soqi_op_rearm(loop, op);
+		else
+			soqi_op_cut(loop, op, -ETIMEDOUT);
+		break;
+	}
+}
+
+void soqi_op_expire(struct soq_loop *loop)
+{
+	struct soq_op *op = soqi_timer_first(&loop->timers);
+	int64_t now_ns;
+
+	if (op == NULL)
+		return;
+	now_ns = soqi_now_ns();
+	while ((op = soqi_timer_first(&loop->timers)) != NULL && op->priv.timer_ns <= now_ns) {
+		soqi_timer_disarm(&loop->timers, op);
+		fire(loop, op, now_ns);
+	}
+}
+
+int64_t soqi_op_wait_sync(struct soq_loop *loop, struct soq_op *op, struct soq_event *event)
+{
+	/*
+	 * An error of the backend has ended every op by the time soqi_turn() returns
+	 * it, so this loop ends.
+	 */
+	while (op->priv.events == 0)
+		(void)soqi_turn(loop, SOQI_FOREVER);
+	soqi_op_take(loop, op, event);
+	return event->result;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of an op: started, ended, its events taken. The only writer of its state. */
+#ifndef SOQI_OP_H
+#define SOQI_OP_H
+
+#include "loop.h"
+
+/* Another thread may try to post an op at any time, to be told -EBUSY: so it is atomic. */
+static inline enum soqi_state soqi_op_state(const struct soq_op *op)
+{
+	return (enum soqi_state)__atomic_load_n(&op->priv.state, __ATOMIC_RELAXED);
+}
+
+/* The checks of a starting call: `s` and `op` may be anything the caller passed. */
+int soqi_start_check(struct soq_socket *s, struct soq_op *op);
+/* The same for an op that starts on no socket. */
+int soqi_start_check_loop(struct soq_loop *loop, struct soq_op *op);
+/* The checks of a call on an open socket that starts nothing. */
+int soqi_socket_check(struct soq_socket *s);
+
+/* Makes `op` the library's. `s` may be NULL. Its caller fills in the rest. */
+void soqi_op_start(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op,
+		   enum soqi_kind kind, uint32_t flags);
+/* The same, and puts it at the end of a lane. */
+void soqi_op_start_lane(struct soq_socket *s, struct soqi_lane *lane, struct soq_op *op);
+
+/* Makes the final event of an op that is on no list. Takes its memory back. */
+void soqi_op_end(struct soq_loop *loop, struct soq_op *op, int64_t result, uint32_t flags);
+/* Makes the final events of ops that left their lane, in order. */
+void soqi_ops_end(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *ended);
+/* Makes an event with SOQ_F_MORE that carries `accepted`. */
+void soqi_op_more(struct soq_loop *loop, struct soq_op *op, struct soq_socket *accepted);
+
+/* Drops what `op` carries undelivered; a finished one becomes -ECANCELED. */
+void soqi_op_drop_carried(struct soq_loop *loop, struct soq_op *op);
+
+/* Takes the next event of an op that has one. */
+void soqi_op_take(struct soq_loop *loop, struct soq_op *op, struct soq_event *event);
+
+/* Asks an op to end with -ECANCELED or -ETIMEDOUT. */
+void soqi_op_cut(struct soq_loop *loop, struct soq_op *op, int cause);
+
+/* Fires the deadlines up to now. */
+void soqi_op_expire(struct soq_loop *loop);
+/* Arms or moves the op's deadline to what the caller has set. */
+void soqi_op_rearm(struct soq_loop *loop, struct soq_op *op);
+
+/*
+ * Waits for the final event of an op of a synchronous call. It returns only when
+ * the op, on the caller's stack, is the caller's again.
+ */
+int64_t soqi_op_wait_sync(struct soq_loop *loop, struct soq_op *op, struct soq_event *event);
+
+#endif

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lanes into requests. They are made late, just before the turn's one wait: so the
+ * sends of a turn become one call, what is cancelled before never meets the kernel,
+ * and both backends fail at the same points.
+ */
+#include "socket.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <unistd.h>
+
+/*
+ * Rounds of an immediate backend in one turn: the budget of a busy socket before
+ * the others, timers and posts get a look in.
+ */
+#define ROUNDS 32u
+
+void soqi_lane_dirty(struct soq_loop *loop, struct soqi_lane *lane)
+{
+	if (lane->dirty)
+		return;
+	lane->dirty = true;
+	lane->next_dirty = NULL;
+	lane->prev_dirty = loop->dirty_last;
+	if (loop->dirty_last != NULL)
+		loop->dirty_last->next_dirty = lane;
+	else
+		loop->dirty_first = lane;
+	loop->dirty_last = lane;
+	loop->dirty_count++;
+}
+
+void soqi_lane_clean(struct soq_loop *loop, struct soqi_lane *lane)
+{
+	if (!lane->dirty)
+		return;
+	lane->dirty = false;
+	if (lane->prev_dirty != NULL)
+		lane->prev_dirty->next_dirty = lane->next_dirty;
+	else
+		loop->dirty_first = lane->next_dirty;
+	if (lane->next_dirty != NULL)
+		lane->next_dirty->prev_dirty = lane->prev_dirty;
+	else
+		loop->dirty_last = lane->prev_dirty;
+	loop->dirty_count--;
+}
+
+/* Room for one request's segments, or NULL: then one segment has to do. */
+static struct iovec *segments_room(struct soq_loop *loop)
+{
+	if (loop->segments_used + SOQI_REQUEST_SEGMENTS > SOQI_SEGMENTS) {
+		loop->stats.queue_full++;
+		if (!loop->backend->push(loop))
+			return NULL;
+		loop->segments_used = 0;
+	}
+	return loop->segments + loop->segments_used;
+}
+
+/* Adds what is left of `op`, as far as it fits; returns the number of segments. */
+static unsigned segments_of_op(const struct soq_op *op, struct iovec *to, unsigned max)
+{
+	const struct iovec *from = op->priv.data;
+	uint64_t skip = op->priv.moved;
+	unsigned count = 0;
+
+	if (!(op->priv.flags & SOQI_OP_VECTOR)) {
+		to->iov_base = (char *)(uintptr_t)op->priv.data + skip;
+		to->iov_len = (size_t)(op->priv.length - skip);
+		return 1;
+	}
+	skip -= op->priv.segment_offset;
+	for (uint32_t i = op->priv.segment; i < op->priv.segment_count && count < max; i++) {
+		if (from[i].iov_len <= skip) {
+			skip -= from[i].iov_len;
+			continue;
+		}
+		to[count].iov_base = (char *)from[i].iov_base + skip;
+		to[count].iov_len = from[i].iov_len - (size_t)skip;
+		skip = 0;
+		count++;
+	}
+	return count;
+}
+
+/*
+ * Long arrays are sent in many requests: remembers the segment that `moved` has
+ * reached, so that finding it again is not quadratic.
+ */
+static void segment_advance(struct soq_op *op)
+{
+	const struct iovec *from = op->priv.data;
+
+	if (!(op->priv.flags & SOQI_OP_VECTOR))
+		return;
+	while (op->priv.segment < op->priv.segment_count &&
+	       op->priv.segment_offset + from[op->priv.segment].iov_len <= op->priv.moved) {
+		op->priv.segment_offset += from[op->priv.segment].iov_len;
+		op->priv.segment++;
+	}
+}
+
+static void cap_bytes(struct soqi_request *request)
+{
+	uint64_t left = SOQI_REQUEST_BYTES;
+
+	for (uint32_t i = 0; i < request->segment_count; i++) {
+		if (request->segments[i].iov_len > left) {
+			request->segments[i].iov_len = (size_t)left;
+			request->segment_count = i + (left > 0 ? 1 : 0);
+			return;
+		}
+		left -= request->segments[i].iov_len;
+	}
+}
+
+/* The usual case: one op with one buffer. */
+static void fill_one(const struct soq_op *op, struct iovec *one, struct soqi_request *request)
+{
+	request->segment_count = segments_of_op(op, one, 1);
+	if (one->iov_len > SOQI_REQUEST_BYTES)
+		one->iov_len = SOQI_REQUEST_BYTES;
+	if (op->priv.kind == SOQI_KIND_SEND && (op->priv.flags & SOQ_CORK))
+		request->message_flags |= MSG_MORE;
+}
+
+/* Fills in the memory of a request that moves bytes. `one` serves when there is no room. */
+static void fill_segments(struct soq_loop *loop, struct soqi_lane *lane, struct iovec *one,
+			  struct soqi_request *request)
+{
+	struct soq_op *op = lane->queue.first;
+	unsigned max = SOQI_REQUEST_SEGMENTS;
+
+	request->lent = true;
+	request->segments = one;
+	if (lane->taken == 1 && !(op->priv.flags & SOQI_OP_VECTOR)) {
+		fill_one(op, one, request);
+		return;
+	}
+	segment_advance(op);
+	request->segments = segments_room(loop);
+	if (request->segments == NULL) {
+		request->segments = one;
+		lane->taken = 1;
+		max = 1;
+	}
+	for (unsigned i = 0; i < lane->taken; i++, op = op->priv.next) {
+		if (request->segment_count == max) {
+			lane->taken = (uint16_t)i;
+			break;
+		}
+		request->segment_count += segments_of_op(op,
+							 request->segments + request->segment_count,
+							 max - request->segment_count);
+		if (op->priv.kind == SOQI_KIND_SEND && (op->priv.flags & SOQ_CORK))
+			request->message_flags |= MSG_MORE;
+		else
+			request->message_flags &= ~MSG_MORE;
+	}
+	cap_bytes(request);
+	if (request->segments != one)
+		loop->segments_used += request->segment_count;
+}
+
+static void fill(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
+		 struct iovec *one, struct soqi_request *request)
+{
+	struct soq_op *op = lane->queue.first;
+	const struct soq_endpoint *ep = op->priv.data;
+
+	request->fd = s->fd;
+	switch (op->priv.kind) {
+	case SOQI_KIND_SEND:
+		request->kind = SOQI_REQUEST_SEND;
+		request->message_flags = MSG_NOSIGNAL;
+		fill_segments(loop, lane, one, request);
+		break;
+	case SOQI_KIND_RECV:
+		request->kind = SOQI_REQUEST_RECV;
+		request->message_flags = (op->priv.flags & SOQ_PEEK) ? MSG_PEEK : 0;
+		fill_segments(loop, lane, one, request);
+		break;
+	case SOQI_KIND_DRAIN:
+		request->kind = SOQI_REQUEST_RECV;
+		one->iov_base = loop->discard;
+		one->iov_len = SOQI_DISCARD_BYTES;
+		request->segments = one;
+		request->segment_count = 1;
+		break;
+	case SOQI_KIND_ACCEPT:
+		request->kind = (op->priv.flags & SOQ_MULTISHOT) ? SOQI_REQUEST_ACCEPT_MULTISHOT
+								 : SOQI_REQUEST_ACCEPT;
+		break;
+	default:
+		assert(op->priv.kind == SOQI_KIND_CONNECT);
+		request->kind = SOQI_REQUEST_CONNECT;
+		request->addr = &ep->addr.any;
+		request->addr_size_bytes = ep->size_bytes;
+		break;
+	}
+}
+
+/* shutdown(2) never waits, so no backend needs to know of it. */
+static void shut(struct soq_socket *s, struct soqi_lane *lane)
+{
+	int how = (int)lane->queue.first->priv.length;
+	int32_t result = shutdown(s->fd, how) == 0 ? 0 : -errno;
+
+	/* The peer was faster: it had ended its side and the connection is gone. */
+	if (result == -ENOTCONN && s->phase == SOQI_PHASE_CONNECTED)
+		result = s->error;
+	lane->result = result;
+	soqi_settled_push(s->loop, lane);
+}
+
+/* Whether the lane has to wait for something other than its request. */
+static bool must_wait(const struct soq_socket *s, const struct soqi_lane *lane)
+{
+	if (lane->settled || lane->held || lane->starved)
+		return true;
+	if (lane->index == SOQI_LANE_SEND)
+		return false;
+	return s->phase == SOQI_PHASE_CONNECTING || soqi_accept_is_full(lane);
+}
+
+static void cancel_request(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
+{
+	if (!lane->cancel_wanted || lane->cancel_sent)
+		return;
+	lane->cancel_sent = true;
+	loop->backend->cancel(loop, s, lane);
+}
+
+/* Looks at one dirty lane: cancels its request, or makes the next. */
+static void serve(struct soq_loop *loop, struct soqi_lane *lane)
+{
+	struct soq_socket *s = soqi_lane_socket(lane);
+	struct soqi_request request = { .token = 0 };
+	struct soqi_ops ended = { NULL, NULL };
+	struct iovec one;
+
+	if (lane->in_kernel) {
+		cancel_request(loop, s, lane);
+		return;
+	}
+	if (must_wait(s, lane))
+		return;
+	soqi_lane_take(lane, SOQI_REQUEST_SEGMENTS, SOQI_REQUEST_BYTES, &ended);
+	soqi_ops_end(loop, s, &ended);
+	if (lane->taken == 0) {
+		soqi_close_step(s);
+		return;
+	}
+	lane->generation++;
+	lane->cancel_wanted = false;
+	lane->cancel_sent = false;
+	if (lane->queue.first->priv.kind == SOQI_KIND_SHUTDOWN) {
+		shut(s, lane);
+		return;
+	}
+	fill(loop, s, lane, &one, &request);
+	request.token = soqi_token(s->slot, lane);
+	lane->in_kernel = true;
+	if (soqi_unlikely(loop->dead != 0))
+		soqi_finish(loop, request.token, loop->dead, false);
+	else
+		loop->backend->submit(loop, s, lane, &request);
+}
+
+void soqi_flush(struct soq_loop *loop)
+{
+	unsigned rounds = loop->backend->immediate ? ROUNDS : 1;
+
+	for (unsigned i = 0; i < rounds && loop->dirty_count > 0; i++) {
+		/* What gets dirty meanwhile goes to the end, and to the next round. */
+		for (unsigned n = loop->dirty_count; n > 0 && loop->dirty_count > 0; n--) {
+			struct soqi_lane *lane = loop->dirty_first;
+
+			soqi_lane_clean(loop, lane);
+			serve(loop, lane);
+		}
+		soqi_settle(loop);
+	}
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Results back into lanes. They are noted as they come and settled afterwards, so
+ * that no verdict depends on which of two lanes came back first.
+ */
+#include "socket.h"
+
+#include <assert.h>
+#include <errno.h>
+
+static struct soqi_lane *lane_of_token(struct soq_loop *loop, uint64_t token)
+{
+	struct soq_socket *s = soqi_slot_find(loop, (uint32_t)token);
+	struct soqi_lane *lane;
+
+	if (s == NULL)
+		return NULL;
+	lane = &s->lane[(token >> 32) & 1];
+	if (!lane->in_kernel || (token & SOQI_TOKEN_MASK) != soqi_token(s->slot, lane))
+		return NULL;
+	return lane;
+}
+
+void soqi_settled_push(struct soq_loop *loop, struct soqi_lane *lane)
+{
+	assert(!lane->settled && !lane->starved);
+	lane->settled = true;
+	lane->next_settled = NULL;
+	if (loop->settled_last != NULL)
+		loop->settled_last->next_settled = lane;
+	else
+		loop->settled_first = lane;
+	loop->settled_last = lane;
+}
+
+void soqi_finish(struct soq_loop *loop, uint64_t token, int32_t result, bool more)
+{
+	struct soqi_lane *lane = lane_of_token(loop, token);
+	struct soq_socket *s;
+
+	if (lane == NULL) {
+		loop->stats.stale_completions++;
+		return;
+	}
+	s = soqi_lane_socket(lane);
+	if (more) {
+		soqi_accept_arrived(loop, s, lane->queue.first, result);
+		return;
+	}
+	soqi_judge_note(s, result);
+	lane->in_kernel = false;
+	lane->result = result;
+	soqi_settled_push(loop, lane);
+}
+
+void soqi_again(struct soq_loop *loop, struct soqi_lane *lane)
+{
+	assert(lane->in_kernel);
+	lane->in_kernel = false;
+	lane->result = -EAGAIN;
+	soqi_settled_push(loop, lane);
+}
+
+void soqi_cancel_missed(struct soq_loop *loop, uint64_t token)
+{
+	struct soqi_lane *lane = lane_of_token(loop, token);
+
+	if (lane == NULL)
+		return;
+	lane->cancel_sent = false;
+	soqi_lane_dirty(loop, lane);
+}
+
+void soqi_loop_fail_requests(struct soq_loop *loop, int error)
+{
+	for (uint32_t slot = 0; slot < loop->slot_count; slot++) {
+		struct soq_socket *s = soqi_slot_find(loop, slot);
+
+		for (unsigned i = 0; i < 2; i++)
+			if (s->lane[i].in_kernel)
+				soqi_finish(loop, soqi_token(slot, &s->lane[i]), error, false);
+	}
+}
+
+static void settle_stream(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
+			  struct soqi_ops *ended)
+{
+	struct soq_op *op = lane->queue.first;
+	bool receives = lane->index == SOQI_LANE_RECV;
+	int32_t result = receives ? soqi_judge_receive(s, lane->result)
+				  : soqi_judge_send(s, lane->result);
+
+	if (result > 0) {
+		if (receives)
+			loop->stats.bytes_received += (uint64_t)result;
+		else
+			loop->stats.bytes_sent += (uint64_t)result;
+	}
+	/* A synchronous call returns its count first; its error must not get lost. */
+	if (result < 0 && result != -EAGAIN && result != -EINTR && op->priv.moved > 0 &&
+	    op->priv.cause == 0 && (op->priv.flags & SOQI_OP_SYNC) && result != s->error)
+		lane->sync_cause = result;
+	soqi_lane_settle(lane, result, ended);
+}
+
+/* A finish reads what nobody wants any more, until the peer ends or it is cut. */
+static void settle_drain(struct soq_socket *s, struct soqi_lane *lane, struct soqi_ops *ended)
+{
+	int32_t result = soqi_judge_receive(s, lane->result);
+	int cause = lane->queue.first->priv.cause;
+
+	if (cause != 0)
+		result = cause;
+	else if (result > 0)
+		result = -EAGAIN;
+	soqi_lane_settle(lane, result, ended);
+}
+
+static void settle_lane(struct soq_loop *loop, struct soqi_lane *lane)
+{
+	struct soq_socket *s = soqi_lane_socket(lane);
+	struct soqi_lane *send = &s->lane[SOQI_LANE_SEND];
+	struct soqi_ops ended = { NULL, NULL };
+
+	if (lane == send && soqi_judge_must_hold(s, lane->result)) {
+		lane->held = true;
+		return;
+	}
+	switch (lane->queue.first->priv.kind) {
+	case SOQI_KIND_ACCEPT:
+		soqi_accept_settle(loop, s, &ended);
+		break;
+	case SOQI_KIND_CONNECT:
+		soqi_connect_settle(loop, s, &ended);
+		break;
+	case SOQI_KIND_DRAIN:
+		settle_drain(s, lane, &ended);
+		break;
+	case SOQI_KIND_SHUTDOWN:
+		soqi_lane_settle(lane, lane->result, &ended);
+		break;
+	default:
+		settle_stream(loop, s, lane, &ended);
+		break;
+	}
+	soqi_ops_end(loop, s, &ended);
+	if (lane != send && send->held) {
+		send->held = false;
+		soqi_settled_push(loop, send);
+	}
+	if (lane->queue.first != NULL && !lane->starved)
+		soqi_lane_dirty(loop, lane);
+	soqi_close_step(s);
+}
+
+void soqi_settle(struct soq_loop *loop)
+{
+	struct soqi_lane *lane;
+
+	while ((lane = loop->settled_first) != NULL) {
+		loop->settled_first = lane->next_settled;
+		if (loop->settled_first == NULL)
+			loop->settled_last = NULL;
+		lane->settled = false;
+		settle_lane(loop, lane);
+	}
+}

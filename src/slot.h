@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sockets and the table they live in. A socket's memory is its slot for ever; a
+ * closed one is used again oldest first, so that a stale handle answers -EBADF as
+ * long as can be.
+ */
+#ifndef SOQI_SLOT_H
+#define SOQI_SLOT_H
+
+#include "lane.h"
+
+#include <stdbool.h>
+
+struct soq_socket {
+	struct soq_loop *loop; /* never changes: other threads may read it */
+	int32_t fd;
+	uint32_t slot;
+	struct soqi_lane lane[2];
+	struct soq_op *close_op;  /* told when the descriptor is closed, or NULL */
+	struct soq_op *linger_op; /* the op of a lingering close, made when linger is set */
+	struct soq_socket *next;  /* free slots; accepted sockets on their way */
+	void *user;
+	int64_t receive_timeout_ns;
+	int64_t send_timeout_ns;
+	int32_t error;    /* the first connection error, kept */
+	int32_t linger_s; /* -1: off */
+	uint16_t family;
+	uint8_t state;               /* enum soqi_socket_state */
+	uint8_t phase;               /* enum soqi_socket_phase */
+	uint8_t finish;              /* enum soqi_finish_step */
+	bool shut_send : 1;          /* our send side is shut, or will be when its turn comes */
+	bool epipe_seen : 1;         /* a send met -EPIPE, and no other error was seen before */
+	bool fin_seen : 1;           /* the end of stream is certain: a 0 stands */
+	bool reset : 1;              /* the close sends a reset */
+	uint32_t backend_generation; /* epoll: tells this socket's events from an older one's */
+	uint32_t backend_bits;       /* epoll: readiness */
+};
+
+enum soqi_socket_state {
+	SOQI_SOCKET_FREE = 0,
+	SOQI_SOCKET_OPEN,
+	SOQI_SOCKET_CLOSING, /* the handle is dead, the descriptor is not */
+};
+
+enum soqi_socket_phase {
+	SOQI_PHASE_FRESH = 0,
+	SOQI_PHASE_LISTENING,
+	SOQI_PHASE_CONNECTING,
+	SOQI_PHASE_CONNECTED,
+	SOQI_PHASE_CUT, /* a connect was cut short: only closing is left */
+};
+
+enum soqi_finish_step {
+	SOQI_FINISH_NONE = 0,
+	SOQI_FINISH_FLUSH, /* sends go out */
+	SOQI_FINISH_DRAIN, /* the send side is shut; reading until the peer ends */
+};
+
+/* A chunk of the table. */
+#define SOQI_CHUNK_SOCKETS 64u
+
+/* A blank socket of `loop`, or NULL without memory. */
+struct soq_socket *soqi_slot_alloc(struct soq_loop *loop);
+
+/* Gives the slot back; no list may know the socket any more. */
+void soqi_slot_free(struct soq_socket *s);
+
+/* The socket in a slot, free or not, or NULL if there is no such slot. */
+struct soq_socket *soqi_slot_find(struct soq_loop *loop, uint32_t slot);
+
+/* Calls `visit` for every socket that is not free. */
+void soqi_slot_each(struct soq_loop *loop, void (*visit)(struct soq_socket *s));
+
+void soqi_slots_release(struct soq_loop *loop);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* Requests into SQEs, and nothing else. */
+#include "uring.h"
+
+#include <assert.h>
+#include <poll.h>
+#include <string.h>
+
+/* A blank message; soqi_ring_sqe() has seen to it that there is one. */
+static struct msghdr *message_for(struct soqi_uring *impl, const struct soqi_request *request)
+{
+	struct msghdr *message;
+
+	assert(impl->messages_used < impl->messages_max);
+	message = &impl->messages[impl->messages_used++];
+	memset(message, 0, sizeof(*message));
+	message->msg_iov = request->segments;
+	message->msg_iovlen = request->segment_count;
+	return message;
+}
+
+static void prep_send(struct soqi_uring *impl, struct io_uring_sqe *sqe,
+		      const struct soqi_request *request)
+{
+	const struct iovec *one = request->segments;
+
+	if (request->segment_count == 1)
+		io_uring_prep_send(sqe, request->fd, one->iov_base, one->iov_len,
+				   request->message_flags);
+	else
+		io_uring_prep_sendmsg(sqe, request->fd, message_for(impl, request),
+				      (unsigned)request->message_flags);
+}
+
+static void prep_recv(struct soqi_uring *impl, struct io_uring_sqe *sqe,
+		      const struct soqi_request *request)
+{
+	const struct iovec *one = request->segments;
+
+	if (request->segment_count == 1)
+		io_uring_prep_recv(sqe, request->fd, one->iov_base, one->iov_len,
+				   request->message_flags);
+	else
+		io_uring_prep_recvmsg(sqe, request->fd, message_for(impl, request),
+				      (unsigned)request->message_flags);
+}
+
+void soqi_prep_request(struct soqi_uring *impl, struct io_uring_sqe *sqe,
+		       const struct soqi_request *request)
+{
+	switch (request->kind) {
+	case SOQI_REQUEST_SEND:
+		prep_send(impl, sqe, request);
+		break;
+	case SOQI_REQUEST_RECV:
+		prep_recv(impl, sqe, request);
+		break;
+	case SOQI_REQUEST_ACCEPT:
+		io_uring_prep_accept(sqe, request->fd, NULL, NULL, SOCK_CLOEXEC);
+		break;
+	case SOQI_REQUEST_ACCEPT_MULTISHOT:
+		io_uring_prep_multishot_accept(sqe, request->fd, NULL, NULL, SOCK_CLOEXEC);
+		break;
+	case SOQI_REQUEST_CONNECT:
+		io_uring_prep_connect(sqe, request->fd, request->addr, request->addr_size_bytes);
+		break;
+	}
+	io_uring_sqe_set_data64(sqe, request->token | SOQI_URING_TAG_REQUEST);
+}
+
+/* Success is told by the victim's completion; only a miss is worth one of its own. */
+void soqi_prep_cancel(struct io_uring_sqe *sqe, uint64_t token)
+{
+	io_uring_prep_cancel64(sqe, token | SOQI_URING_TAG_REQUEST, 0);
+	io_uring_sqe_set_data64(sqe, token | SOQI_URING_TAG_CANCEL);
+	io_uring_sqe_set_flags(sqe, IOSQE_CQE_SKIP_SUCCESS);
+}
+
+/*
+ * A poll and a read(2) of our own, not a read in the ring: so the ring need not be
+ * allowed to read descriptors. One-shot, since multishot polls have died unseen.
+ */
+void soqi_prep_wake(struct io_uring_sqe *sqe, int wake_fd)
+{
+	io_uring_prep_poll_add(sqe, wake_fd, POLLIN);
+	io_uring_sqe_set_data64(sqe, SOQI_URING_TAG_WAKE);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the io_uring backend share, and unit tests may call. */
+#ifndef SOQI_URING_H
+#define SOQI_URING_H
+
+#include "../loop.h"
+#include "uapi.h"
+
+#include <linux/time_types.h>
+
+/*
+ * user_data: the token of a request, and what the completion is of in the top four
+ * bits.
+ */
+#define SOQI_URING_TAG_REQUEST UINT64_C(0)
+#define SOQI_URING_TAG_CANCEL  (UINT64_C(1) << 60) /* of the cancel of that request */
+#define SOQI_URING_TAG_WAKE    (UINT64_C(2) << 60) /* of the poll of the wake descriptor */
+#define SOQI_URING_TAG_MASK    (UINT64_C(15) << 60)
+
+struct soqi_uring {
+	struct io_uring ring;
+	int enter_fd;         /* the ring, or its number in the thread's table */
+	unsigned enter_flags; /* always passed */
+	unsigned wait_flags;  /* passed when waiting */
+	bool registered;      /* enter_fd is such a number */
+	bool abs_timer;
+	bool dead;               /* enter was refused, the ring is gone */
+	bool wake_armed;         /* a poll of the wake descriptor is in the kernel */
+	struct msghdr *messages; /* of requests that are not handed over yet */
+	unsigned messages_used;
+	unsigned messages_max;
+};
+
+/* io_uring_register(2) on the ring: its result, or -errno. */
+static inline int soqi_ring_register(struct soqi_uring *impl, unsigned opcode, const void *arg,
+				     unsigned count)
+{
+	return io_uring_register((unsigned)impl->ring.ring_fd, opcode, arg, count);
+}
+
+/* ring.c: made disabled and restricted, so that whoever enables it owns it. */
+int soqi_ring_create(struct soq_loop *loop, struct soqi_uring *impl);
+int soqi_ring_own(struct soq_loop *loop, struct soqi_uring *impl);
+/* `owner`: called in the thread that owns the ring; `child`: after fork. */
+void soqi_ring_destroy(struct soqi_uring *impl, bool owner, bool child);
+/* io_uring_enter(2) with all that is queued. The kernel's answer. */
+int soqi_ring_enter(struct soq_loop *loop, struct soqi_uring *impl, unsigned min_complete,
+		    unsigned flags, void *arg, size_t arg_size_bytes);
+/* Takes in every completion there is. Returns how many. */
+unsigned soqi_ring_reap(struct soq_loop *loop, struct soqi_uring *impl);
+/* A blank SQE; sends the queue off early if it is full. NULL if even that fails. */
+struct io_uring_sqe *soqi_ring_sqe(struct soq_loop *loop, struct soqi_uring *impl);
+
+/* probe.c: whether a new, still disabled ring meets the floor. */
+int soqi_probe_floor(struct soq_loop *loop, struct soqi_uring *impl);
+/* Takes up what is above the floor and not taken away. */
+int soqi_probe_features(struct soq_loop *loop, struct soqi_uring *impl);
+/* Notes a feature as in use (0) or why it is not. */
+void soqi_probe_note(struct soq_loop *loop, uint32_t feature, int error);
+
+/* prep.c */
+void soqi_prep_request(struct soqi_uring *impl, struct io_uring_sqe *sqe,
+		       const struct soqi_request *request);
+void soqi_prep_cancel(struct io_uring_sqe *sqe, uint64_t token);
+void soqi_prep_wake(struct io_uring_sqe *sqe, int wake_fd);
+
+/* intake.c: one completion, as plain values, so that tests can feed any order. */
+void soqi_uring_intake(struct soq_loop *loop, uint64_t user_data, int32_t result, uint32_t flags);
+
+#endif

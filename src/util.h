@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Small things every file may need; nothing here knows an op or a socket. */
+#ifndef SOQI_UTIL_H
+#define SOQI_UTIL_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#define soqi_container_of(pointer, type, member)                                                   \
+	((type *)((char *)(pointer)-offsetof(type, member)))
+
+#define soqi_likely(x)   __builtin_expect(!!(x), 1)
+#define soqi_unlikely(x) __builtin_expect(!!(x), 0)
+
+#define SOQI_NS_PER_S 1000000000LL
+
+static inline int64_t soqi_now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * SOQI_NS_PER_S + now.tv_nsec;
+}
+
+/* The time `duration_ns` from `now_ns`; INT64_MAX when it would not fit. */
+static inline int64_t soqi_after_ns(int64_t now_ns, int64_t duration_ns)
+{
+	int64_t sum_ns;
+
+	if (__builtin_add_overflow(now_ns, duration_ns, &sum_ns))
+		return INT64_MAX;
+	return sum_ns;
+}
+
+static inline struct timespec soqi_timespec(int64_t ns)
+{
+	return (struct timespec){ .tv_sec = (time_t)(ns / SOQI_NS_PER_S),
+				  .tv_nsec = (long)(ns % SOQI_NS_PER_S) };
+}
+
+#endif
