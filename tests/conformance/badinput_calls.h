@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* Every public call that works on a loop, a socket or an op, well formed. */
+#ifndef SOQ_TESTS_BADINPUT_CALLS_H
+#define SOQ_TESTS_BADINPUT_CALLS_H
+
+#include "support.h"
+
+/* What the calls are made on. */
+struct bench {
+	struct soq_loop *loop;
+	struct soq_socket *s;      /* connected */
+	struct soq_socket *peer;   /* to this one */
+	struct soq_socket *fresh;  /* only opened */
+	struct soq_socket *closed; /* a dead handle */
+	struct soq_socket *listener;
+	struct soq_op *idle, *busy; /* done is set */
+	struct soq_op *quiet;       /* in flight, without done */
+	struct soq_endpoint ep;
+	char *fake;                    /* an address nobody may touch */
+	struct probe *receive, *sleep; /* whose ops those are */
+	struct soq_loop_stats before;
+	char in[4];
+};
+
+/* Calls with one thing wrong: on any loop, socket and op they are made of. */
+struct on {
+	struct soq_loop *loop;
+	struct soq_socket *s;
+	struct soq_op *op;
+};
+
+static struct bench bench;
+static struct soq_event an_event;
+static char some[64];
+static const struct iovec segments[] = { { some, 8 }, { some + 8, 8 } };
+
+#define HUGE31   ((size_t)INT32_MAX + 1)
+#define TOO_LONG ((size_t)SSIZE_MAX + 1)
+
+/* Each call, otherwise well formed, on what it is given. */
+#define CALL(name, expression)                                                                     \
+	static int64_t call_##name(const struct on *on)                                            \
+	{                                                                                          \
+		(void)on;                                                                          \
+		return expression;                                                                 \
+	}
+static struct soq_loop *loop_out;
+static struct soq_socket *socket_out;
+static struct soq_endpoint ep_out;
+static struct soq_loop_info info = { .size = sizeof(info) };
+static struct soq_loop_stats stats = { .size = sizeof(stats) };
+static int value;
+
+CALL(socket_open, soq_socket_open(on->loop, AF_INET, SOCK_STREAM, 0, &socket_out))
+CALL(bind, soq_bind(on->s, &bench.ep))
+CALL(listen, soq_listen(on->s, 1))
+CALL(socket_local, soq_socket_local(on->s, &ep_out))
+CALL(socket_peer, soq_socket_peer(on->s, &ep_out))
+CALL(socket_set_user, soq_socket_set_user(on->s, some))
+CALL(socket_set_timeouts, soq_socket_set_timeouts(on->s, 0, 0))
+CALL(accept_async, soq_accept_async(on->s, on->op, 0))
+CALL(accept, soq_accept(on->s, &socket_out, NULL))
+CALL(connect_async, soq_connect_async(on->s, on->op, &bench.ep))
+CALL(connect, soq_connect(on->s, &bench.ep))
+CALL(shutdown_async, soq_shutdown_async(on->s, on->op, SOQ_SHUTDOWN_SEND))
+CALL(shutdown, soq_shutdown(on->s, SOQ_SHUTDOWN_SEND))
+CALL(close, soq_close(on->s))
+CALL(close_async, soq_close_async(on->s, on->op))
+CALL(finish_async, soq_finish_async(on->s, on->op, 0))
+CALL(finish, soq_finish(on->s, 0))
+CALL(abort, soq_abort(on->s))
+CALL(option_set, soq_option_set(on->s, SOL_SOCKET, SO_KEEPALIVE, &value, sizeof(value)))
+CALL(option_get, soq_option_get(on->s, SOL_SOCKET, SO_KEEPALIVE, &value, sizeof(value)))
+CALL(send_async, soq_send_async(on->s, on->op, some, 8, 0))
+CALL(send, soq_send(on->s, some, 8, 0))
+CALL(sendv_async, soq_sendv_async(on->s, on->op, segments, 2, 0))
+CALL(sendv, soq_sendv(on->s, segments, 2, 0))
+CALL(recv_async, soq_recv_async(on->s, on->op, some, 8, 0))
+CALL(recv, soq_recv(on->s, some, 8, 0))
+CALL(recvv_async, soq_recvv_async(on->s, on->op, segments, 2, 0))
+CALL(recvv, soq_recvv(on->s, segments, 2, 0))
+CALL(sleep_async, soq_sleep_async(on->loop, on->op, 0))
+CALL(sleep, soq_sleep(on->loop, 0))
+CALL(loop_run, soq_loop_run(on->loop, SOQ_RUN_ONCE, 0))
+CALL(loop_harvest, soq_loop_harvest(on->loop, &an_event, 1, 0))
+CALL(loop_stop, soq_loop_stop(on->loop))
+CALL(loop_post, soq_loop_post(on->loop, on->op))
+CALL(loop_fd, soq_loop_fd(on->loop))
+CALL(loop_deadline, soq_loop_deadline(on->loop))
+CALL(loop_info, soq_loop_info(on->loop, &info))
+CALL(loop_stats, soq_loop_stats(on->loop, &stats))
+CALL(loop_close_all, soq_loop_close_all(on->loop))
+CALL(loop_destroy, soq_loop_destroy(on->loop))
+CALL(cancel, soq_cancel(on->op))
+CALL(wait, soq_wait(on->op, 0, &an_event))
+CALL(wait_any, soq_wait_any(&on->op, 1, 0, &an_event))
+
+/* What a call takes, and where it may not be made. */
+#define LOOP      1u  /* a loop: NULL is -EINVAL */
+#define SOCKET    2u  /* a socket: NULL is -EINVAL, a closed one -EBADF */
+#define OP        4u  /* an op: NULL is -EINVAL */
+#define STARTS    8u  /* that op: in flight it is -EBUSY */
+#define ANY       16u /* may be called from any thread */
+#define CHILD_MAY 32u /* ends what a child inherited: tried last */
+
+static const struct subject {
+	const char *name;
+	int64_t (*call)(const struct on *on);
+	unsigned takes;
+} subjects[] = {
+#define S(name, takes)                                                                             \
+	{                                                                                          \
+		"soq_" #name, call_##name, takes                                                   \
+	}
+	S(socket_open, LOOP),
+	S(bind, SOCKET),
+	S(listen, SOCKET),
+	S(socket_local, SOCKET),
+	S(socket_peer, SOCKET),
+	S(socket_set_user, SOCKET),
+	S(socket_set_timeouts, SOCKET),
+	S(accept_async, SOCKET | OP | STARTS),
+	S(accept, SOCKET),
+	S(connect_async, SOCKET | OP | STARTS),
+	S(connect, SOCKET),
+	S(shutdown_async, SOCKET | OP | STARTS),
+	S(shutdown, SOCKET),
+	S(close, SOCKET),
+	S(close_async, SOCKET | OP | STARTS),
+	S(finish_async, SOCKET | OP | STARTS),
+	S(finish, SOCKET),
+	S(abort, SOCKET),
+	S(option_set, SOCKET),
+	S(option_get, SOCKET),
+	S(send_async, SOCKET | OP | STARTS),
+	S(send, SOCKET),
+	S(sendv_async, SOCKET | OP | STARTS),
+	S(sendv, SOCKET),
+	S(recv_async, SOCKET | OP | STARTS),
+	S(recv, SOCKET),
+	S(recvv_async, SOCKET | OP | STARTS),
+	S(recvv, SOCKET),
+	S(sleep_async, LOOP | OP | STARTS),
+	S(sleep, LOOP),
+	S(loop_run, LOOP),
+	S(loop_harvest, LOOP),
+	S(loop_stop, LOOP | ANY),
+	S(loop_post, LOOP | OP | STARTS | ANY),
+	S(loop_fd, LOOP),
+	S(loop_deadline, LOOP),
+	S(loop_info, LOOP | ANY),
+	S(loop_stats, LOOP),
+	S(loop_close_all, LOOP),
+	S(cancel, OP),
+	S(wait, OP),
+	S(wait_any, OP),
+	S(loop_destroy, CHILD_MAY),
+};
+
+#endif

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/* What the random driver keeps of its sockets and ops, and what each event must satisfy. */
+#ifndef SOQ_TESTS_RANDOM_WORLD_H
+#define SOQ_TESTS_RANDOM_WORLD_H
+
+#include "random_wire.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+
+#define SIDES      24
+#define JOBS_MAX   2000
+#define DEPTH_MAX  3
+#define SERIAL_MIN 0x010000u
+
+enum kind { ACCEPT, CONNECT, SEND, RECV, SHUTDOWN, CLOSE, SLEEP, POST };
+static const char *const kind_names[] = { "accept",   "connect", "send",  "recv",
+					  "shutdown", "close",   "sleep", "post" };
+
+/* A socket, from its opening to the end of the round. */
+struct side {
+	struct soq_socket *s; /* NULL once it is closed */
+	struct wire *out, *in;
+	struct side *next;
+	unsigned serial;
+	int arrived; /* the accepted half of this connection has been seen */
+	int gone;    /* the close event came */
+	struct wire wires[2];
+};
+
+/* An op and what it works on; freed in its final event. */
+struct job {
+	struct soq_op op; /* first: a job is found by its op */
+	struct world *w;
+	struct side *side;
+	struct piece *piece;
+	char *buffer;
+	size_t size;
+	struct iovec segments[3];
+	struct soq_endpoint ep;
+	enum kind kind;
+	uint32_t flags;
+	unsigned place; /* in world.jobs */
+	int live;
+};
+
+struct world {
+	struct fixture *t;
+	uint64_t random, seed, step;
+	struct side *all;          /* every socket of the round */
+	struct side *sides[SIDES]; /* those that are worked with */
+	struct side *listener;
+	struct side *by_serial[1 << 16];
+	struct job *jobs[JOBS_MAX];
+	struct job *spare; /* one that has ended and is to be started again */
+	struct soq_endpoint ep, refused;
+	unsigned job_count, side_count, depth;
+	int in_done;
+	uint64_t keys, starts, finals, bytes;
+	char fault[200]; /* the first thing that was wrong */
+};
+
+static unsigned pick(struct world *w, unsigned n)
+{
+	w->random ^= w->random << 13;
+	w->random ^= w->random >> 7;
+	w->random ^= w->random << 17;
+	return (unsigned)((w->random >> 11) % n);
+}
+
+/* No assertion may leave a done(): the first fault is kept and told between steps. */
+static void fault(struct world *w, const char *what, int kind, int64_t value)
+{
+	if (!w->fault[0])
+		snprintf(w->fault, sizeof(w->fault), "%s (%s, %lld)", what,
+			 kind < 0 ? "-" : kind_names[kind], (long long)value);
+}
+
+/* Matches what both sides have told by now. */
+static void wire_check(struct world *w, struct wire *wire)
+{
+	struct piece *got;
+
+	while ((got = wire->received.first) && got->ended) {
+		int same = piece_compare(wire, got);
+
+		if (same == 0)
+			return;
+		if (same < 0) {
+			fault(w, "received what was not sent", RECV, (int64_t)got->size);
+			return;
+		}
+		if (!got->peek)
+			wire_consume(wire, got->size);
+		w->bytes += got->size;
+		piece_drop(&wire->received);
+	}
+}
+
+static void piece_end(struct world *w, struct wire *wire, struct piece *piece, int64_t result,
+		      const char *bytes)
+{
+	piece->ended = 1;
+	piece->size = result > 0 ? (uint64_t)result : 0;
+	if (bytes && piece->size > 0) {
+		piece->bytes = malloc(piece->size);
+		memcpy(piece->bytes, bytes, piece->size);
+	}
+	wire_check(w, wire);
+}
+
+static struct side *side_new(struct world *w, struct soq_socket *s)
+{
+	struct side *side = calloc(1, sizeof(*side));
+
+	side->s = s;
+	side->next = w->all;
+	w->all = side;
+	return side;
+}
+
+static int side_place(struct world *w, struct side *side)
+{
+	unsigned first = pick(w, SIDES);
+
+	for (unsigned i = 0; i < SIDES; i++) {
+		struct side **place = &w->sides[(first + i) % SIDES];
+
+		if (*place && (*place)->s)
+			continue;
+		*place = side;
+		return 1;
+	}
+	return 0;
+}
+
+/* The accepted half joins the connection of its client, or goes at once. */
+static void arrive(struct world *w, struct soq_socket *s)
+{
+	struct soq_endpoint peer;
+	struct side *client = NULL, *side;
+	int rc = soq_socket_peer(s, &peer);
+
+	if (rc == 0)
+		client = w->by_serial[(ntohl(peer.addr.ipv4.sin_addr.s_addr) & 0xffffff) -
+				      SERIAL_MIN];
+	else if (rc != -ENOTCONN)
+		fault(w, "peer of an arrival", ACCEPT, rc);
+	if (client && client->arrived)
+		fault(w, "a connection arrived twice", ACCEPT, client->serial);
+	if (client)
+		client->arrived = 1;
+	side = side_new(w, s);
+	(void)soq_socket_set_timeouts(s, pick(w, 200000), pick(w, 200000));
+	if (client) {
+		side->out = client->in;
+		side->in = client->out;
+	}
+	if (client && pick(w, 4) && side_place(w, side))
+		return;
+	side->s = NULL;
+	rc = pick(w, 2) ? soq_close(s) : soq_abort(s);
+	if (rc)
+		fault(w, "close of an arrival", ACCEPT, rc);
+}
+
+static int allowed(const struct job *job, int64_t result, uint32_t flags)
+{
+	int is_transfer = job->kind == SEND || job->kind == RECV;
+	int64_t size = (int64_t)job->size;
+
+	if (result >= 0 && !is_transfer)
+		return result == 0 && flags == 0;
+	if (result >= 0 && job->kind == SEND)
+		return result <= size && (result < size) == (flags != 0);
+	if (result >= 0)
+		return result <= size && (flags == 0 || (result > 0 && result < size));
+	if (flags)
+		return 0;
+	switch (result) {
+	case -ECANCELED:
+	case -ETIMEDOUT:
+		return job->kind != POST;
+	case -ECONNRESET:
+		return is_transfer || job->kind == CLOSE || job->kind == CONNECT ||
+		       job->kind == SHUTDOWN;
+	case -EPIPE:
+		return job->kind == SEND || job->kind == CLOSE || job->kind == SHUTDOWN;
+	case -ENOTCONN:
+		return job->kind == SHUTDOWN;
+	case -ECONNREFUSED:
+	case -ECONNABORTED:
+		return is_transfer || job->kind == CONNECT || job->kind == SHUTDOWN ||
+		       job->kind == CLOSE;
+	default:
+		return 0;
+	}
+}
+
+static void act(struct world *w);
+
+static void job_free(struct world *w, struct job *job)
+{
+	free(job->buffer);
+	job->buffer = NULL;
+	if (!w->spare && pick(w, 3) == 0) {
+		w->spare = job;
+		return;
+	}
+	memset(&job->op, 0x5a, sizeof(job->op));
+	free(job);
+}
+
+/* Every event of the driver's ops comes here, delivered, harvested or waited for. */
+static void take(const struct soq_event *event)
+{
+	struct job *job = (struct job *)event->op;
+	struct world *w = job->w;
+	struct side *side = job->side;
+
+	if (!job->live)
+		fault(w, "an event without a start", (int)job->kind, event->result);
+	/* Events that nobody took wait beside those that are delivered. */
+	if (side && side->gone && job->op.done)
+		fault(w, "an event after the close event", (int)job->kind, event->result);
+	if (event->socket)
+		arrive(w, event->socket);
+	if (event->flags & SOQ_F_MORE) {
+		if (job->kind != ACCEPT || !event->socket)
+			fault(w, "more of what gives one event", (int)job->kind, event->result);
+		return;
+	}
+	if (!allowed(job, event->result, event->flags))
+		fault(w, event->flags ? "this flag with this result" : "this result",
+		      (int)job->kind, event->result);
+	if (job->op.deadline_ns)
+		fault(w, "a deadline outlived its op", (int)job->kind, job->op.deadline_ns);
+	if (side && job->kind == SEND)
+		piece_end(w, side->out, job->piece, event->result, NULL);
+	if (side && job->kind == RECV)
+		piece_end(w, side->in, job->piece, event->result, job->buffer);
+	if (side && job->kind == CLOSE && job->op.done)
+		side->gone = 1;
+	w->finals++;
+	w->jobs[job->place] = w->jobs[--w->job_count];
+	w->jobs[job->place]->place = job->place;
+	job->live = 0;
+	job_free(w, job);
+	if (w->depth < DEPTH_MAX && pick(w, 3) == 0)
+		act(w);
+}
+
+static void done(const struct soq_event *event)
+{
+	struct world *w = ((struct job *)event->op)->w;
+
+	w->in_done = 1;
+	take(event);
+	w->in_done = 0;
+}
+
+static struct job *job_new(struct world *w, enum kind kind, struct side *side)
+{
+	struct job *job = w->spare;
+
+	if (!job)
+		job = calloc(1, sizeof(*job));
+	w->spare = NULL;
+	job->w = w;
+	job->kind = kind;
+	job->side = side;
+	job->piece = NULL;
+	job->size = 0;
+	job->op.done = pick(w, 8) || kind == ACCEPT ? done : NULL;
+	if (pick(w, 6) == 0 && kind != ACCEPT)
+		job->op.deadline_ns = now_ns() + pick(w, 3000000);
+	return job;
+}
+
+/* Books a start; what did not start must have a reason that fits. */
+static void job_started(struct world *w, struct job *job, int rc)
+{
+	if (rc == 0) {
+		job->live = 1;
+		job->place = w->job_count;
+		w->jobs[w->job_count++] = job;
+		w->starts++;
+		return;
+	}
+	if (job->piece) {
+		struct wire *wire = job->kind == SEND ? job->side->out : job->side->in;
+
+		piece_end(w, wire, job->piece, rc, NULL);
+	}
+	if (rc != -ENOTCONN && !(rc == -EPIPE && job->kind == SEND) &&
+	    !((rc == -EISCONN || rc == -EALREADY) && job->kind == CONNECT))
+		fault(w, "not started", (int)job->kind, rc);
+	job->op.deadline_ns = 0;
+	job_free(w, job);
+}
+
+#endif

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bad input: one table of every public call x what can be wrong with its arguments. Each
+ * gives the documented result, starts nothing and loses nothing. A public function
+ * without a row fails the test.
+ */
+#define _GNU_SOURCE
+#include "badinput_calls.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+/* The single argument that makes no sense, call by call. */
+static const struct iovec null_segment[] = { { some, 8 }, { NULL, 1 } };
+static const struct iovec empty_segment[] = { { some, 0 } };
+static const struct iovec long_segment[] = { { some, TOO_LONG } };
+static const struct iovec long_sum[] = { { some, SSIZE_MAX }, { some, 1 } };
+static const struct soq_endpoint none;
+
+/* The public functions that a row was tried for. */
+static char tried[128][40];
+static unsigned tried_count;
+
+static void try_mark(const char *call)
+{
+	size_t length = strcspn(call, "(");
+
+	expect_true(tried_count < COUNT_OF(tried) && length < sizeof(tried[0]));
+	for (unsigned i = 0; i < tried_count; i++)
+		if (strlen(tried[i]) == length && !memcmp(tried[i], call, length))
+			return;
+	memcpy(tried[tried_count++], call, length);
+}
+
+/* Nothing was started, made or lost by what was refused. */
+static void check_row(struct fixture *t, const char *call, int64_t got, int64_t want)
+{
+	struct soq_loop_stats now = stats_of(t);
+
+	try_mark(call);
+	expect_at(got, want, call, __FILE__, __LINE__);
+	expect_at((int64_t)now.ops_started, (int64_t)bench.before.ops_started, call, __FILE__,
+		  __LINE__);
+	expect(now.ops_in_flight, bench.before.ops_in_flight);
+	expect(now.events_waiting, bench.before.events_waiting);
+	expect(now.sockets, bench.before.sockets);
+	expect(now.allocated_bytes, bench.before.allocated_bytes);
+	assert_null(socket_out);
+	assert_null(loop_out);
+}
+
+#define B               bench
+#define ROW(want, call) check_row(t, #call, (int64_t)(call), want)
+
+/* NULL for each pointer argument that is no loop, socket or op. */
+static void rows_nulls(struct fixture *t)
+{
+	ROW(-EINVAL, soq_socket_open(B.loop, AF_INET, SOCK_STREAM, 0, NULL));
+	ROW(-EINVAL, soq_bind(B.fresh, NULL));
+	ROW(-EINVAL, soq_socket_local(B.s, NULL));
+	ROW(-EINVAL, soq_socket_peer(B.s, NULL));
+	ROW(-EINVAL, soq_accept(B.listener, NULL, NULL));
+	ROW(-EINVAL, soq_connect_async(B.fresh, B.idle, NULL));
+	ROW(-EINVAL, soq_connect(B.fresh, NULL));
+	ROW(-EINVAL, soq_option_set(B.s, SOL_SOCKET, SO_KEEPALIVE, NULL, 4));
+	ROW(-EINVAL, soq_option_get(B.s, SOL_SOCKET, SO_KEEPALIVE, NULL, 4));
+	ROW(-EINVAL, soq_send_async(B.s, B.idle, NULL, 8, 0));
+	ROW(-EINVAL, soq_send(B.s, NULL, 8, 0));
+	ROW(-EINVAL, soq_sendv_async(B.s, B.idle, NULL, 1, 0));
+	ROW(-EINVAL, soq_sendv(B.s, NULL, 1, 0));
+	ROW(-EINVAL, soq_recv_async(B.s, B.idle, NULL, 8, 0));
+	ROW(-EINVAL, soq_recv(B.s, NULL, 8, 0));
+	ROW(-EINVAL, soq_recvv_async(B.s, B.idle, NULL, 1, 0));
+	ROW(-EINVAL, soq_recvv(B.s, NULL, 1, 0));
+	ROW(-EINVAL, soq_loop_harvest(B.loop, NULL, 1, 0));
+	ROW(-EINVAL, soq_loop_info(B.loop, NULL));
+	ROW(-EINVAL, soq_loop_stats(B.loop, NULL));
+	ROW(-EINVAL, soq_loop_create(NULL, NULL));
+	ROW(0, soq_loop_destroy(NULL));
+	ROW(-EINVAL, soq_wait(B.quiet, 0, NULL));
+	ROW(-EINVAL, soq_wait_any(NULL, 1, 0, &an_event));
+	ROW(-EINVAL, soq_wait_any(&B.quiet, 1, 0, NULL));
+	ROW(-EINVAL, soq_endpoint_parse(NULL, &ep_out));
+	ROW(-EINVAL, soq_endpoint_parse("1.2.3.4:5", NULL));
+	ROW(-EINVAL, soq_endpoint_format(NULL, some, sizeof(some)));
+	ROW(-EINVAL, soq_endpoint_format(&B.ep, NULL, 96));
+	ROW(-EINVAL, soq_endpoint_format(&none, some, sizeof(some)));
+	ROW(-ENOSPC, soq_endpoint_format(&B.ep, some, 3));
+	ROW(-ENOSPC, soq_endpoint_format(&B.ep, some, 0));
+	ROW(-EINVAL, soq_endpoint_loopback(AF_INET, 0, NULL));
+	ROW(-EAFNOSUPPORT, soq_endpoint_loopback(AF_UNIX, 0, &ep_out));
+	ROW(-EINVAL, soq_endpoint_any(AF_INET, 0, NULL));
+	ROW(-EAFNOSUPPORT, soq_endpoint_any(-1, 0, &ep_out));
+	ROW(-EINVAL, soq_endpoint_port(NULL));
+	ROW(-EINVAL, soq_endpoint_port(&none));
+	ROW(0, soq_endpoint_equal(NULL, NULL));
+	ROW(0, soq_endpoint_equal(NULL, &B.ep));
+	ROW(SOQ_VERSION, soq_version());
+}
+
+/* Handles that are dead, or none. */
+static void rows_handles(struct fixture *t)
+{
+	ROW(1, soq_socket_loop(NULL) == NULL);
+	ROW(1, soq_socket_loop(B.closed) == NULL);
+	ROW(1, soq_socket_user(NULL) == NULL);
+	ROW(1, soq_socket_user(B.closed) == NULL);
+}
+
+/* The wrong state. */
+static void rows_states(struct fixture *t)
+{
+	ROW(-ENOTCONN, soq_send_async(B.fresh, B.idle, some, 8, 0));
+	ROW(-ENOTCONN, soq_send(B.fresh, some, 8, 0));
+	ROW(-ENOTCONN, soq_sendv(B.fresh, segments, 2, 0));
+	ROW(-ENOTCONN, soq_recv_async(B.fresh, B.idle, some, 8, 0));
+	ROW(-ENOTCONN, soq_recv(B.listener, some, 8, 0));
+	ROW(-ENOTCONN, soq_shutdown_async(B.fresh, B.idle, SOQ_SHUTDOWN_SEND));
+	ROW(-ENOTCONN, soq_shutdown(B.listener, SOQ_SHUTDOWN_SEND));
+	ROW(-ENOTCONN, soq_socket_peer(B.fresh, &ep_out));
+	ROW(-EINVAL, soq_accept_async(B.s, B.idle, 0));
+	ROW(-EINVAL, soq_accept(B.fresh, &socket_out, NULL));
+	ROW(-EISCONN, soq_connect_async(B.s, B.idle, &B.ep));
+	ROW(-EISCONN, soq_connect(B.s, &B.ep));
+	ROW(-EINVAL, soq_connect(B.listener, &B.ep));
+	ROW(-EISCONN, soq_listen(B.s, 1));
+	ROW(-EINVAL, soq_bind(B.s, &B.ep));
+	ROW(-EBUSY, soq_loop_destroy(B.loop));
+	ROW(-ENOENT, soq_cancel(B.idle));
+	ROW(-ENOENT, soq_wait(&(struct soq_op){ .done = NULL }, 0, &an_event));
+	ROW(-EINVAL, soq_wait(B.busy, 0, &an_event));
+	ROW(-EINVAL, soq_wait_any(&B.busy, 1, 0, &an_event));
+}
+
+/* Flags and words nobody knows. */
+static void rows_flags(struct fixture *t)
+{
+	ROW(-EINVAL, soq_accept_async(B.listener, B.idle, SOQ_EXACT));
+	ROW(-EINVAL, soq_accept_async(B.listener, B.idle, 1u << 31));
+	ROW(-EINVAL, soq_send_async(B.s, B.idle, some, 8, SOQ_EXACT));
+	ROW(-EINVAL, soq_send_async(B.s, B.idle, some, 8, 1u << 31));
+	ROW(-EINVAL, soq_send(B.s, some, 8, 1u << 16));
+	ROW(-EINVAL, soq_sendv_async(B.s, B.idle, segments, 2, SOQ_PEEK));
+	ROW(-EINVAL, soq_sendv(B.s, segments, 2, SOQ_MULTISHOT));
+	ROW(-EINVAL, soq_recv_async(B.s, B.idle, some, 8, SOQ_CORK));
+	ROW(-EINVAL, soq_recv_async(B.s, B.idle, some, 8, SOQ_EXACT | SOQ_PEEK));
+	ROW(-EINVAL, soq_recv(B.s, some, 8, 1u << 31));
+	ROW(-EINVAL, soq_recvv_async(B.s, B.idle, segments, 2, SOQ_MULTISHOT));
+	ROW(-EINVAL, soq_recvv(B.s, segments, 2, 1u << 8));
+	ROW(-EINVAL, soq_shutdown_async(B.s, B.idle, 3));
+	ROW(-EINVAL, soq_shutdown(B.s, -1));
+	ROW(-EINVAL, soq_loop_run(B.loop, (enum soq_run)3, 0));
+	ROW(-EINVAL, soq_loop_create(&(struct soq_loop_options){ .size = 1 }, &loop_out));
+	ROW(-EINVAL, soq_loop_info(B.loop, &(struct soq_loop_info){ .size = 1 }));
+	ROW(-EINVAL, soq_loop_stats(B.loop, &(struct soq_loop_stats){ .size = 1 }));
+	ROW(-EAFNOSUPPORT, soq_socket_open(B.loop, AF_UNIX, SOCK_STREAM, 0, &socket_out));
+	ROW(-ESOCKTNOSUPPORT, soq_socket_open(B.loop, AF_INET, SOCK_DGRAM, 0, &socket_out));
+	ROW(-ESOCKTNOSUPPORT,
+	    soq_socket_open(B.loop, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0, &socket_out));
+	ROW(-EPROTONOSUPPORT, soq_socket_open(B.loop, AF_INET, SOCK_STREAM, 17, &socket_out));
+	ROW(-EINVAL, soq_bind(B.fresh, &none));
+	ROW(-EINVAL, soq_connect_async(B.fresh, B.idle, &none));
+	ROW(-ENOPROTOOPT, soq_option_set(B.s, SOL_SOCKET, SO_RCVTIMEO, some, 16));
+	ROW(-ENOPROTOOPT, soq_option_get(B.s, SOL_SOCKET, SO_SNDTIMEO, some, 16));
+	ROW(-ENOPROTOOPT, soq_option_set(B.s, SOL_SOCKET, 9999, some, 4));
+	ROW(-ENOPROTOOPT, soq_option_get(B.s, SOL_SOCKET, 9999, some, 4));
+	ROW(-EINVAL, soq_option_set(B.s, SOL_SOCKET, SO_LINGER, some, 1));
+}
+
+/* Lengths: what is refused, however long; what is not starts on the fresh socket. */
+static void rows_lengths(struct fixture *t)
+{
+	ROW(-EINVAL, soq_recv_async(B.s, B.idle, some, 0, 0));
+	ROW(-EINVAL, soq_recv(B.s, some, 0, 0));
+	ROW(-EINVAL, soq_recvv_async(B.s, B.idle, segments, 0, 0));
+	ROW(-EINVAL, soq_recvv_async(B.s, B.idle, empty_segment, 1, 0));
+	ROW(-EINVAL, soq_recvv(B.s, empty_segment, 1, 0));
+	ROW(-EINVAL, soq_sendv_async(B.s, B.idle, segments, 0, 0));
+	ROW(-EINVAL, soq_sendv_async(B.s, B.idle, segments, SOQ_SEGMENTS_MAX + 1, 0));
+	ROW(-EINVAL, soq_recvv_async(B.s, B.idle, segments, UINT32_MAX, 0));
+	ROW(-EINVAL, soq_sendv_async(B.s, B.idle, null_segment, 2, 0));
+	ROW(-EINVAL, soq_recvv(B.s, null_segment, 2, 0));
+	ROW(-EINVAL, soq_sendv(B.s, long_segment, 1, 0));
+	ROW(-EINVAL, soq_sendv_async(B.s, B.idle, long_sum, 2, 0));
+	ROW(-EINVAL, soq_recvv_async(B.s, B.idle, long_sum, 2, 0));
+	ROW(-EINVAL, soq_send_async(B.s, B.idle, B.fake, TOO_LONG, 0));
+	ROW(-EINVAL, soq_send(B.s, B.fake, SIZE_MAX, 0));
+	ROW(-EINVAL, soq_recv_async(B.s, B.idle, B.fake, TOO_LONG, 0));
+	ROW(-EINVAL, soq_recv(B.s, B.fake, SIZE_MAX, SOQ_EXACT));
+	ROW(-ENOTCONN, soq_send_async(B.fresh, B.idle, B.fake, INT32_MAX, 0));
+	ROW(-ENOTCONN, soq_send_async(B.fresh, B.idle, B.fake, HUGE31, 0));
+	ROW(-ENOTCONN, soq_recv_async(B.fresh, B.idle, B.fake, INT32_MAX, 0));
+	ROW(-ENOTCONN, soq_recv_async(B.fresh, B.idle, B.fake, HUGE31, 0));
+	ROW(-ENOTCONN, soq_recv_async(B.fresh, B.idle, B.fake, SSIZE_MAX, 0));
+	ROW(-EINVAL, soq_loop_harvest(B.loop, &an_event, 0, 0));
+	ROW(-EINVAL, soq_wait_any(&B.quiet, 0, 0, &an_event));
+}
+
+/* Every subject with NULL, with a closed handle, with an op in flight. */
+static void rows_subjects(struct fixture *t)
+{
+	const struct on good = { bench.loop, bench.s, bench.idle };
+
+	for (const struct subject *s = subjects; s < subjects + COUNT_OF(subjects); s++) {
+		struct on on = good;
+
+		on.loop = NULL;
+		if (s->takes & LOOP)
+			check_row(t, s->name, s->call(&on), -EINVAL);
+		on = good;
+		on.s = NULL;
+		if (s->takes & SOCKET)
+			check_row(t, s->name, s->call(&on), -EINVAL);
+		on.s = bench.closed;
+		if (s->takes & SOCKET)
+			check_row(t, s->name, s->call(&on), -EBADF);
+		on = good;
+		on.op = NULL;
+		if (s->takes & OP)
+			check_row(t, s->name, s->call(&on), -EINVAL);
+		on.op = bench.busy;
+		if (s->takes & STARTS)
+			check_row(t, s->name, s->call(&on), -EBUSY);
+		on.op = bench.quiet;
+		if (s->takes & STARTS)
+			check_row(t, s->name, s->call(&on), -EBUSY);
+	}
+}
+
+static void bench_open(struct fixture *t)
+{
+	socket_out = NULL;
+	loop_out = NULL;
+	tried_count = 0;
+	memset(tried, 0, sizeof(tried));
+	bench = (struct bench){ .loop = t->loop };
+	pair_soq(t, AF_INET, &bench.s, &bench.peer);
+	bench.fresh = open_socket(t, AF_INET);
+	bench.listener = soq_listener(t, AF_INET, &bench.ep);
+	bench.closed = open_socket(t, AF_INET);
+	expect(soq_close(bench.closed), 0);
+	bench.receive = probe(t);
+	bench.sleep = probe_quiet(t);
+	bench.idle = &probe(t)->op;
+	bench.busy = &bench.receive->op;
+	bench.quiet = &bench.sleep->op;
+	bench.fake = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(bench.fake != MAP_FAILED);
+	started(bench.receive, soq_recv_async(bench.s, bench.busy, bench.in, 4, SOQ_EXACT));
+	started(bench.sleep, soq_sleep_async(t->loop, bench.quiet, HOUR));
+	settle(t);
+	bench.before = stats_of(t);
+}
+
+/* What was in flight ends as if nothing had been; both directions still work. */
+static void bench_close(struct fixture *t)
+{
+	char in[4];
+
+	expect(soq_send(bench.peer, "1234", 4, 0), 4);
+	await(t, bench.receive);
+	expect_end(bench.receive, 4, 0);
+	assert_memory_equal(bench.in, "1234", 4);
+	expect(soq_send(bench.s, "5678", 4, 0), 4);
+	expect(soq_recv(bench.peer, in, 4, SOQ_EXACT), 4);
+	assert_memory_equal(in, "5678", 4);
+	expect(soq_cancel(bench.quiet), 0);
+	expect(wait_end(bench.sleep), -ECANCELED);
+	expect(soq_close(bench.s), 0);
+	expect(soq_close(bench.peer), 0);
+	expect(soq_close(bench.fresh), 0);
+	expect(soq_close(bench.listener), 0);
+	munmap(bench.fake, 4096);
+}
+
+static void rows_all(struct fixture *t)
+{
+	rows_subjects(t);
+	rows_nulls(t);
+	rows_handles(t);
+	rows_states(t);
+	rows_flags(t);
+	rows_lengths(t);
+}
+
+static void bad_input_is_refused_and_starts_nothing(struct fixture *t)
+{
+	bench_open(t);
+	rows_all(t);
+	bench_close(t);
+}
+
+/* The subjects, well formed, where they may not be called at all. */
+static void call_all(int64_t *results)
+{
+	for (unsigned i = 0; i < COUNT_OF(subjects); i++) {
+		unsigned takes = subjects[i].takes;
+		struct on on = { bench.loop, bench.s, (takes & STARTS) ? bench.idle : bench.quiet };
+
+		results[i] = subjects[i].call(&on);
+	}
+}
+
+static void *call_most(void *arg)
+{
+	int64_t *results = arg;
+
+	for (unsigned i = 0; i < COUNT_OF(subjects); i++) {
+		unsigned takes = subjects[i].takes;
+		struct on on = { bench.loop, bench.s, (takes & STARTS) ? bench.idle : bench.quiet };
+
+		results[i] = (takes & ANY) ? -EXDEV : subjects[i].call(&on);
+	}
+	return NULL;
+}
+
+static void another_thread_is_refused_by_every_call(struct fixture *t)
+{
+	int64_t results[COUNT_OF(subjects)];
+	pthread_t thread;
+
+	bench_open(t);
+	expect(pthread_create(&thread, NULL, call_most, results), 0);
+	expect(pthread_join(thread, NULL), 0);
+	for (unsigned i = 0; i < COUNT_OF(subjects); i++)
+		check_row(t, subjects[i].name, results[i], -EXDEV);
+	bench_close(t);
+}
+
+static void child_is_refused_by_every_call(struct fixture *t)
+{
+	int64_t results[COUNT_OF(subjects)];
+	int ends[2], status = 0;
+	pid_t child;
+
+	bench_open(t);
+	expect(pipe(ends), 0);
+	child = fork();
+	if (child == 0) {
+		call_all(results);
+		if (write(ends[1], results, sizeof(results)) != (ssize_t)sizeof(results))
+			_exit(1);
+		_exit(0);
+	}
+	expect_true(child > 0);
+	close(ends[1]);
+	expect(read(ends[0], results, sizeof(results)), sizeof(results));
+	close(ends[0]);
+	expect(waitpid(child, &status, 0), child);
+	expect(status, 0);
+	for (unsigned i = 0; i < COUNT_OF(subjects); i++)
+		check_row(t, subjects[i].name, results[i],
+			  (subjects[i].takes & CHILD_MAY) ? 0 : -ECHILD);
+	bench_close(t);
+}
+
+/* The names in the headers, as the build found them. */
+static const char *const public_functions[] = {
+#ifdef SOQ_API_LIST
+#include SOQ_API_LIST
+#endif
+	NULL,
+};
+
+static void every_public_function_has_a_row(struct fixture *t)
+{
+	unsigned known = 0;
+
+	bench_open(t);
+	rows_all(t);
+	for (; public_functions[known]; known++) {
+		const char *name = public_functions[known];
+		unsigned found = 0;
+
+		for (unsigned i = 0; i < tried_count; i++)
+			found += !strcmp(tried[i], name);
+		if (!found)
+			fail_msg("%s() has no row in %s", name, __FILE__);
+	}
+	if (known)
+		expect(known, tried_count);
+	bench_close(t);
+}
+
+static const struct conf_case cases[] = {
+	CASE(bad_input_is_refused_and_starts_nothing, "1a 4b 5a 8a 8e 11c 15a 2d"),
+	CASE(another_thread_is_refused_by_every_call, "16a"),
+	CASE(child_is_refused_by_every_call, "17a"),
+	CASE(every_public_function_has_a_row, "1a"),
+};
+
+CONF_GROUP(badinput, cases)

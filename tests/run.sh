@@ -1,0 +1,147 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Installs what is missing, builds, tests, and says what passed.
+set -u -o pipefail
+cd "$(dirname "$0")/.." || exit 2
+. tests/lib/need.sh
+
+quick_stages=(dev)
+full_stages=(dev clang epoll-only asan tsan valgrind qemu mutants format tidy perf)
+build_packages=(cmake curl g++ gcc libc6-dev libcmocka-dev liburing-dev make pkg-config procps
+	python3 socat strace util-linux)
+full_packages=(busybox-static clang clang-format clang-tidy cpio libclang-rt-14-dev qemu-system-x86 valgrind)
+jobs=$(nproc)
+dev_bytes=67108864 # what the long stream test moves; --full: 1 GiB
+passed=0
+failed=0
+report=()
+
+usage() {
+	cat <<'END'
+tests/run.sh                builds soq and runs its tests (some minutes)
+tests/run.sh --full         adds the other compiler, the build without liburing, the sanitizers,
+                            valgrind, Linux 6.1 in an emulator, the mutants, the format, static
+                            analysis and a short measurement (up to half an hour)
+tests/run.sh --only STAGE   one of: dev clang epoll-only asan tsan valgrind qemu mutants format
+                            tidy perf
+tests/run.sh --help         this text
+
+What is missing is installed by apt-get, with sudo when not root; where that cannot be done the
+missing packages are named. Everything is built below build/. The last line is `N passed, N failed`
+and the exit status is 0 only if nothing failed.
+
+SOQ_TEST_BYTES and SOQ_TEST_STEPS scale the long tests (tests/README.md).
+END
+}
+
+# take_counts LOG: adds what ctest said. A test that was skipped has failed.
+take_counts() {
+	local good bad
+	good=$(grep -cE '^ *[0-9]+/[0-9]+ Test .*[. ]Passed ' "$1")
+	bad=$(grep -cE '^ *[0-9]+/[0-9]+ Test .*\*\*\*' "$1")
+	passed=$((passed + good))
+	failed=$((failed + bad))
+	[ "$bad" -eq 0 ] && [ "$good" -gt 0 ]
+}
+
+build() {
+	cmake --preset "$1" >"build/$1.log" 2>&1 && cmake --build --preset "$1" -j "$jobs" >>"build/$1.log" 2>&1 && return
+	cat "build/$1.log"
+	return 1
+}
+
+# tests PRESET [ctest arguments]; WRAP is a command that runs ctest.
+tests() {
+	local log=build/$1-test.log
+	${WRAP:-} ctest --preset "$1" -j "$jobs" "${@:2}" 2>&1 </dev/null | tee "$log"
+	take_counts "$log"
+}
+
+# Ends with the table of the contract's lines and what pinned each.
+stage_dev() {
+	build dev || return
+	: >build/results.tsv
+	SOQ_TEST_RESULTS=$PWD/build/results.tsv SOQ_TEST_BYTES=${SOQ_TEST_BYTES:-$dev_bytes} tests dev
+	local status=$?
+	python3 tests/contract/table.py build/results.tsv && return $status
+}
+
+stage_epoll-only() { build epoll-only && tests epoll-only; }
+
+# The long versions: a gigabyte where it is fast, a million steps where it is watched.
+stage_clang() { build clang && SOQ_TEST_BYTES=${SOQ_TEST_BYTES:-1073741824} tests clang; }
+stage_asan() { build asan && SOQ_TEST_SLOW=4 SOQ_TEST_STEPS=${SOQ_TEST_STEPS:-500000} tests asan; }
+
+# ThreadSanitizer has its shadow where a kernel may put the program: no randomness then.
+stage_tsan() { build tsan && SOQ_TEST_SLOW=8 WRAP="setarch $(uname -m) -R" tests tsan; }
+
+# Two things are left out, because valgrind itself stands in their way; every other stage runs
+# them. It keeps its one lock while a thread sleeps in io_uring_enter, so what needs another
+# thread meanwhile never ends (threads). And it plays RLIMIT_NOFILE itself: the kernel accepts,
+# valgrind closes what it got and says EMFILE, or does not notice on a ring (resources).
+stage_valgrind() {
+	build valgrind && SOQ_TEST_VALGRIND=1 SOQ_TEST_SLOW=20 SOQ_TEST_BYTES=${SOQ_TEST_BYTES:-16777216} \
+		SOQ_TEST_STEPS=${SOQ_TEST_STEPS:-20000} \
+		tests valgrind -L "conformance|valgrind" -E "^conf\.(threads\.uring-|resources\.)"
+}
+
+stage_qemu() {
+	tests/qemu/run.sh build/qemu </dev/null && python3 tests/contract/table.py build/qemu/results.tsv
+}
+
+stage_mutants() { tests/mutants/run.sh </dev/null; }
+stage_perf() { perf/run.sh --quick </dev/null; }
+
+stage_format() {
+	find include src fallback tests perf -name '*.[ch]' -print0 |
+		xargs -0 clang-format --dry-run --Werror
+}
+
+# Every file that is compiled for the tests and the measuring programs.
+stage_tidy() {
+	cmake --preset dev -B build/tidy -DSOQ_BUILD_PERF=ON >build/tidy.log || { cat build/tidy.log; return 1; }
+	sed -n 's/^ *"file": "\(.*\.c\)",*$/\1/p' build/tidy/compile_commands.json | sort -u |
+		xargs -P "$jobs" -n 4 clang-tidy -p build/tidy --quiet \
+			--extra-arg=-Wno-unknown-warning-option 2>build/tidy.log
+}
+
+# run STAGE: one that counts no tests of its own counts as one.
+run() {
+	local start=$SECONDS verdict=ok passed_before=$passed failed_before=$failed
+	printf '\n=== %s\n' "$1"
+	if "stage_$1"; then
+		[ "$passed" -gt "$passed_before" ] || passed=$((passed + 1))
+	else
+		verdict=FAILED
+		[ "$failed" -gt "$failed_before" ] || failed=$((failed + 1))
+	fi
+	report+=("$(printf '%-12s %-6s %5d s' "$1" "$verdict" $((SECONDS - start)))")
+}
+
+main() {
+	local stages packages=("${build_packages[@]}")
+	case ${1:-} in
+	--help | -h) usage; exit 0 ;;
+	'') stages=("${quick_stages[@]}") ;;
+	--full) dev_bytes=1073741824 stages=("${full_stages[@]}") packages+=("${full_packages[@]}") ;;
+	--only)
+		case " ${full_stages[*]} " in
+		*" ${2:-?} "*) stages=("$2") ;;
+		*) usage >&2; exit 2 ;;
+		esac
+		[ "$2" = dev ] || packages+=("${full_packages[@]}")
+		;;
+	*) usage >&2; exit 2 ;;
+	esac
+	need_packages "${packages[@]}" || exit 1
+	mkdir -p build
+	for stage in "${stages[@]}"; do
+		run "$stage"
+	done
+	printf '\n'
+	printf '%s\n' "${report[@]}"
+	printf '%d passed, %d failed\n' "$passed" "$failed"
+	[ "$failed" -eq 0 ]
+}
+
+main "$@"
