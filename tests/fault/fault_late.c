@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A sandbox that is entered when the loop already runs: io_uring_enter is refused from
+ * then on. Every op ends, once, with an error, and everything can be closed.
+ */
+#define _GNU_SOURCE
+#include "fault.h"
+
+enum { ACCEPT, RECEIVE, EXACT, SEND, SLEEP, LATE_SEND, LATE_RECEIVE, OPS };
+
+#define BIG_BYTES ((size_t)64 << 20)
+
+static struct soq_op ops[OPS];
+static unsigned finals[OPS];
+static int64_t results[OPS];
+
+static void record(const struct soq_event *event)
+{
+	size_t i = (size_t)(event->op - ops);
+
+	if (event->flags & SOQ_F_MORE)
+		return;
+	finals[i]++;
+	results[i] = event->result;
+}
+
+static struct soq_socket *listener_start(struct soq_loop *loop)
+{
+	struct soq_socket *s;
+	struct soq_endpoint ep;
+
+	CHECK_IS(soq_socket_open(loop, AF_INET, SOCK_STREAM, 0, &s), 0);
+	CHECK_IS(soq_endpoint_loopback(AF_INET, 0, &ep), 0);
+	CHECK_IS(soq_bind(s, &ep), 0);
+	CHECK_IS(soq_listen(s, 1), 0);
+	CHECK_IS(soq_accept_async(s, &ops[ACCEPT], SOQ_MULTISHOT), 0);
+	return s;
+}
+
+static unsigned ended(void)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < OPS; i++)
+		count += finals[i];
+	return count;
+}
+
+int main(void)
+{
+	static char space[16], more[16];
+	char *big = calloc(1, BIG_BYTES);
+	struct soq_loop *loop = fault_loop(SOQ_BACKEND_URING);
+	struct soq_socket *pair[2];
+	struct soq_socket *listener;
+
+	CHECK(big != NULL);
+	for (unsigned i = 0; i < OPS; i++)
+		ops[i].done = record;
+	fault_pair(loop, pair);
+	listener = listener_start(loop);
+	CHECK_IS(soq_recv_async(pair[0], &ops[RECEIVE], space, sizeof(space), 0), 0);
+	CHECK_IS(soq_recv_async(pair[0], &ops[EXACT], more, sizeof(more), SOQ_EXACT), 0);
+	/* More than the two sockets hold: it waits in the kernel. */
+	CHECK_IS(soq_send_async(pair[0], &ops[SEND], big, BIG_BYTES, 0), 0);
+	CHECK_IS(soq_sleep_async(loop, &ops[SLEEP], 3600000 * MS), 0);
+	for (unsigned turn = 0; turn < 4; turn++)
+		CHECK(soq_loop_run(loop, SOQ_RUN_ONCE, 0) >= 0);
+	CHECK_IS(ended(), 0);
+
+	fault_deny(fault_syscall("enter"), EPERM);
+	CHECK_IS(soq_send_async(pair[0], &ops[LATE_SEND], big, 1, 0), 0);
+	CHECK_IS(soq_recv_async(pair[1], &ops[LATE_RECEIVE], big, 1, 0), 0);
+	for (unsigned turn = 0; turn < 100 && ended() < OPS; turn++)
+		(void)soq_loop_run(loop, SOQ_RUN_ONCE, 100 * MS);
+	for (unsigned i = 0; i < OPS; i++) {
+		printf("op %u: %u events, %lld\n", i, finals[i], (long long)results[i]);
+		CHECK_IS(finals[i], 1);
+	}
+	CHECK_IS(results[ACCEPT], -EPERM);
+	CHECK_IS(results[RECEIVE], -EPERM);
+	CHECK_IS(results[EXACT], -EPERM);
+	CHECK(results[SEND] == -EPERM || results[SEND] > 0);
+
+	CHECK_IS(soq_close(listener), 0);
+	CHECK_IS(soq_abort(pair[0]), 0);
+	CHECK_IS(soq_close(pair[1]), 0);
+	for (unsigned turn = 0; turn < 100 && soq_loop_destroy(loop) == -EBUSY; turn++)
+		(void)soq_loop_run(loop, SOQ_RUN_ONCE, 0);
+	CHECK_IS(ended(), OPS);
+	free(big);
+	return 0;
+}

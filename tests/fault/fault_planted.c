@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A program with a bug that every completion API invites: it touches, or frees, memory
+ * of an op in flight. The sanitizer or valgrind must say so; planted.sh looks at it.
+ *   fault_planted touch|free|none uring|epoll
+ */
+#define _GNU_SOURCE
+#include "fault.h"
+
+#define SIZE_BYTES 64
+
+int main(int argc, char **argv)
+{
+	struct soq_loop *loop;
+	struct soq_op op = { 0 };
+	struct soq_event event;
+	struct soq_socket *pair[2];
+	char *memory = malloc(SIZE_BYTES);
+
+	CHECK(argc == 3 && memory != NULL);
+	loop = fault_loop(strcmp(argv[2], "uring") == 0 ? SOQ_BACKEND_URING : SOQ_BACKEND_EPOLL);
+	fault_pair(loop, pair);
+	CHECK_IS(soq_recv_async(pair[0], &op, memory, SIZE_BYTES, 0), 0);
+	CHECK(soq_loop_run(loop, SOQ_RUN_ONCE, 0) >= 0);
+	if (strcmp(argv[1], "touch") == 0)
+		memory[8] = 1;
+	if (strcmp(argv[1], "free") == 0)
+		free(memory);
+	CHECK_IS(soq_send(pair[1], "12345678", 8, 0), 8);
+	CHECK_IS(soq_wait(&op, PATIENCE_NS, &event), 0);
+	CHECK_IS(event.result, 8);
+	if (strcmp(argv[1], "free") != 0) {
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): freed only where it is planted */
+		CHECK(memcmp(memory, "12345678", 8) == 0);
+		free(memory);
+	}
+	CHECK_IS(soq_loop_close_all(loop), 0);
+	CHECK(soq_loop_run(loop, SOQ_RUN_IDLE, PATIENCE_NS) >= 0);
+	CHECK_IS(soq_loop_destroy(loop), 0);
+	puts("no report");
+	return 0;
+}
