@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* A server of the harness, whatever it is made with: it listens and takes turns. */
+#ifndef HARNESS_CONTENDER_H
+#define HARNESS_CONTENDER_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../common/control.h"
+
+struct contender {
+	const char *name;
+	bool is_soq;
+	bool is_uring;
+	/* Listens at a free loopback port. Returns 0, or -errno: it cannot be had here. */
+	int (*create)(const struct contender *self, void **state_out, struct sockaddr_in *where);
+	/* Accepts what has come until `accepts` connections are there. */
+	int (*accept)(void *state, uint64_t accepts);
+	/* Runs until `bytes` more than at the last call are handed to the kernel as answers. */
+	int (*answer)(void *state, uint64_t bytes);
+	/* The counters so far; cpu_ns is not filled in. */
+	struct control_report (*report)(void *state);
+	int (*destroy)(void *state);
+};
+
+/* The contenders, soq first; those that cannot be had here fail in create(). */
+extern const struct contender contender_soq_uring;
+extern const struct contender contender_soq_epoll;
+extern const struct contender contender_raw_epoll;
+extern const struct contender contender_raw_edge;
+#ifdef PERF_HAVE_URING
+extern const struct contender contender_raw_uring;
+#endif
+
+#endif

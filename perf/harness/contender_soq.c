@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* soqperf's echo server as a contender, on either backend. */
+#include "contender.h"
+
+#include "../soqperf/echo.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define PATIENCE_NS INT64_C(2000000000)
+
+struct soq_state {
+	struct soq_loop *loop;
+	struct echo *echo;
+	uint64_t answered;
+};
+
+static int open_echo(struct soq_state *s, uint32_t backend, struct sockaddr_in *where)
+{
+	struct soq_loop_options options = { .size = sizeof(options), .backend = backend };
+	struct soq_endpoint ep;
+	int ret;
+
+	ret = soq_loop_create(&options, &s->loop);
+	if (ret < 0)
+		return ret;
+	ret = soq_endpoint_loopback(AF_INET, 0, &ep);
+	if (ret == 0)
+		ret = echo_open(s->loop, &ep, &s->echo);
+	if (ret == 0)
+		ret = echo_address(s->echo, &ep);
+	if (ret == 0)
+		*where = ep.addr.ipv4;
+	return ret;
+}
+
+static int create(const struct contender *self, void **state_out, struct sockaddr_in *where)
+{
+	struct soq_state *s = calloc(1, sizeof(*s));
+	int ret;
+
+	if (!s)
+		return -ENOMEM;
+	ret = open_echo(s, self->is_uring ? SOQ_BACKEND_URING : SOQ_BACKEND_EPOLL, where);
+	if (ret < 0) {
+		if (s->loop)
+			soq_loop_destroy(s->loop);
+		free(s);
+		return ret;
+	}
+	*state_out = s;
+	return 0;
+}
+
+/* One turn; a turn in which nothing comes for long means that something was lost. */
+static int turn(struct soq_state *s)
+{
+	int ret = soq_loop_run(s->loop, SOQ_RUN_ONCE, PATIENCE_NS);
+
+	if (ret == 0)
+		return -ETIMEDOUT;
+	return ret < 0 ? ret : 0;
+}
+
+static int accept_all(void *state, uint64_t accepts)
+{
+	struct soq_state *s = state;
+	int ret = 0;
+
+	while (ret == 0 && echo_counters(s->echo)->accepts < accepts)
+		ret = turn(s);
+	return ret;
+}
+
+static int answer(void *state, uint64_t bytes)
+{
+	struct soq_state *s = state;
+	int ret = 0;
+
+	s->answered += bytes;
+	while (ret == 0 && echo_counters(s->echo)->bytes_sent < s->answered)
+		ret = turn(s);
+	return ret;
+}
+
+static struct control_report report(void *state)
+{
+	struct soq_state *s = state;
+	struct soq_loop_stats stats = { .size = sizeof(stats) };
+
+	(void)soq_loop_stats(s->loop, &stats);
+	return (struct control_report){
+		.bytes = echo_counters(s->echo)->bytes,
+		.accepts = stats.accepts,
+		.turns = stats.turns,
+		.waits = stats.waits,
+		.requests = stats.requests,
+		.completions = stats.completions,
+		.allocations = stats.allocations + echo_counters(s->echo)->allocations,
+	};
+}
+
+static int destroy(void *state)
+{
+	struct soq_state *s = state;
+	int ret;
+
+	echo_close(s->echo);
+	(void)soq_loop_run(s->loop, SOQ_RUN_IDLE, PATIENCE_NS);
+	ret = soq_loop_destroy(s->loop);
+	if (ret == 0) {
+		echo_free(s->echo);
+		free(s);
+	}
+	return ret;
+}
+
+const struct contender contender_soq_uring = {
+	.name = "soq, io_uring",
+	.is_soq = true,
+	.is_uring = true,
+	.create = create,
+	.accept = accept_all,
+	.answer = answer,
+	.report = report,
+	.destroy = destroy,
+};
+
+const struct contender contender_soq_epoll = {
+	.name = "soq, epoll",
+	.is_soq = true,
+	.create = create,
+	.accept = accept_all,
+	.answer = answer,
+	.report = report,
+	.destroy = destroy,
+};

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line of soqperf. */
+#ifndef SOQPERF_OPTIONS_H
+#define SOQPERF_OPTIONS_H
+
+#include <soq/soq.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "placement.h"
+
+enum output_format { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_CSV };
+
+struct options {
+	bool has_endpoint;
+	struct soq_endpoint endpoint;
+	uint32_t connections;
+	uint32_t size_bytes;
+	uint32_t pipeline;
+	int64_t duration_ns; /* 0: only `requests` ends the run */
+	int64_t warmup_ns;
+	uint64_t requests; /* 0: only `duration_ns` ends the run */
+	uint32_t engine;   /* enum soq_backend */
+	uint32_t server_engine;
+	const char *server_command;
+	struct placement placement;
+	enum output_format format;
+	const char *json_file; /* NULL: standard output */
+	bool csv_header;
+	const char *label;
+	bool quiet;
+};
+
+/*
+ * Reads the arguments behind the subcommand (`argv[0]` is the subcommand). Returns
+ * false after saying on stderr what is wrong.
+ */
+bool options_parse_rr(int argc, char **argv, struct options *options_out);
+bool options_parse_server(int argc, char **argv, struct options *options_out);
+
+/* Prints the help of "rr", "server", or of all for NULL; false if there is none. */
+bool options_help(const char *subcommand);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* Prints the result of a run as a JSON document, schema soqperf/1. */
+#include "report.h"
+
+#include "../common/clock.h"
+#include "json.h"
+
+#include <string.h>
+#include <sys/utsname.h>
+
+static void write_test(struct json *j, const struct run_result *r)
+{
+	const struct options *o = r->options;
+
+	json_open(j, "test", '{');
+	json_text(j, "mode", "rr");
+	json_text(j, "transport", "tcp");
+	json_text(j, "remote", r->endpoint);
+	json_text(j, "loop", "closed");
+	json_uint(j, "connections", o->connections);
+	json_uint(j, "pipeline", o->pipeline);
+	json_uint(j, "request_bytes", o->size_bytes);
+	json_uint(j, "response_bytes", o->size_bytes);
+	json_int(j, "duration_ns", o->duration_ns);
+	json_int(j, "warmup_ns", o->warmup_ns);
+	json_uint(j, "requests_limit", o->requests);
+	json_text(j, "client_engine", r->client_cost.engine);
+	json_text(j, "server_engine", r->server_cost.engine);
+	if (o->server_command)
+		json_text(j, "server_command", o->server_command);
+	else
+		json_null(j, "server_command");
+	json_int(j, "client_cpu", o->placement.client_cpu);
+	json_int(j, "server_cpu", o->placement.server_cpu);
+	json_bool(j, "nodelay", true);
+	json_text(j, "verify", "all");
+	json_close(j, '}');
+}
+
+static void write_errors(struct json *j, const struct run_result *r)
+{
+	const struct client_result *c = r->client;
+
+	json_open(j, "errors", '{');
+	json_uint(j, "total", report_error_count(r));
+	json_uint(j, "wrong", c->wrong);
+	json_uint(j, "cut", c->cut);
+	json_uint(j, "lost", c->lost);
+	json_uint(j, "failed", c->failed);
+	json_bool(j, "server_failed", r->server_failed);
+	if (c->first_error)
+		json_text(j, "first", strerror(-c->first_error));
+	else
+		json_null(j, "first");
+	json_close(j, '}');
+}
+
+static void write_result(struct json *j, const struct run_result *r)
+{
+	json_open(j, "result", '{');
+	json_int(j, "window_ns", r->window_ns);
+	json_uint(j, "requests", r->client->requests);
+	json_uint(j, "requests_verified", r->client->answered);
+	json_real(j, "rate",
+		  r->window_ns > 0
+			  ? (double)r->client->requests * (double)NS_PER_S / (double)r->window_ns
+			  : 0);
+	json_bool(j, "interrupted", r->signal != 0);
+	write_errors(j, r);
+	json_close(j, '}');
+}
+
+static void write_latency(struct json *j, const struct histogram *h)
+{
+	static const struct {
+		const char *name;
+		double percent;
+	} rows[] = {
+		{ "50", 50 }, { "90", 90 }, { "99", 99 }, { "99.9", 99.9 }, { "99.99", 99.99 },
+	};
+
+	json_open(j, "latency", '{');
+	json_open(j, "service", '{');
+	json_uint(j, "count", h->count);
+	json_int(j, "min_ns", h->min_ns);
+	json_int(j, "mean_ns", histogram_mean(h));
+	json_int(j, "max_ns", h->max_ns);
+	json_open(j, "percentiles", '{');
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int64_t ns = histogram_percentile(h, rows[i].percent);
+
+		if (ns < 0)
+			json_null(j, rows[i].name);
+		else
+			json_int(j, rows[i].name, ns);
+	}
+	json_close(j, '}');
+	json_close(j, '}');
+	json_close(j, '}');
+}
+
+static double divided(uint64_t value, uint64_t by)
+{
+	/* 0 / 0 is no number: the writer makes it null. */
+	return (double)value / (double)by;
+}
+
+static void write_cost(struct json *j, const char *name, const struct end_cost *c)
+{
+	if (strcmp(c->source, "none") == 0) {
+		json_null(j, name);
+		return;
+	}
+	json_open(j, name, '{');
+	json_text(j, "engine", c->engine);
+	json_text(j, "source", c->source);
+	json_uint(j, "requests", c->requests);
+	json_uint(j, "cpu_ns", c->cpu_ns);
+	json_uint(j, "user_ns", c->user_ns);
+	json_uint(j, "system_ns", c->system_ns);
+	json_real(j, "cpu_ns_per_request", divided(c->cpu_ns, c->requests));
+	if (c->has_counters) {
+		json_uint(j, "turns", c->turns);
+		json_uint(j, "enters", c->enters);
+		json_uint(j, "sqes", c->sqes);
+		json_uint(j, "completions", c->completions);
+		json_uint(j, "allocations", c->allocations);
+		json_real(j, "enters_per_request", divided(c->enters, c->requests));
+		json_real(j, "sqes_per_request", divided(c->sqes, c->requests));
+		json_real(j, "allocations_per_request", divided(c->allocations, c->requests));
+	}
+	json_close(j, '}');
+}
+
+static void write_tool(struct json *j)
+{
+	uint32_t v = soq_version();
+	struct utsname name;
+	char text[32];
+
+	snprintf(text, sizeof(text), "%u.%u.%u", v >> 16, v >> 8 & 0xff, v & 0xff);
+	json_open(j, "tool", '{');
+	json_text(j, "name", "soqperf");
+	json_text(j, "library", text);
+	json_text(j, "compiler", __VERSION__);
+	if (uname(&name) == 0)
+		json_text(j, "kernel", name.release);
+	json_close(j, '}');
+}
+
+void report_json(const struct run_result *r, FILE *file)
+{
+	struct json j = { .file = file };
+
+	json_open(&j, NULL, '{');
+	json_text(&j, "schema", "soqperf/1");
+	json_text(&j, "label", r->options->label);
+	write_tool(&j);
+	write_test(&j, r);
+	write_result(&j, r);
+	write_latency(&j, &r->client->latency);
+	json_open(&j, "ends", '{');
+	write_cost(&j, "client", &r->client_cost);
+	write_cost(&j, "server", &r->server_cost);
+	json_close(&j, '}');
+	json_uint(&j, "server_max_rss_kib", r->server_max_rss_kib);
+	json_close(&j, '}');
+}
