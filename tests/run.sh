@@ -70,7 +70,7 @@ stage_epoll-only() { build epoll-only && tests epoll-only; }
 
 # The long versions: a gigabyte where it is fast, a million steps where it is watched.
 stage_clang() { build clang && SOQ_TEST_BYTES=${SOQ_TEST_BYTES:-1073741824} tests clang; }
-stage_asan() { build asan && SOQ_TEST_SLOW=4 SOQ_TEST_STEPS=${SOQ_TEST_STEPS:-500000} tests asan; }
+stage_asan() { build asan && SOQ_TEST_SLOW=4 SOQ_TEST_STEPS=${SOQ_TEST_STEPS:-1000000} tests asan; }
 
 # ThreadSanitizer has its shadow where a kernel may put the program: no randomness then.
 stage_tsan() { build tsan && SOQ_TEST_SLOW=8 WRAP="setarch $(uname -m) -R" tests tsan; }

@@ -23,8 +23,9 @@ struct side {
 	struct wire *out, *in;
 	struct side *next;
 	unsigned serial;
-	int arrived; /* the accepted half of this connection has been seen */
-	int gone;    /* the close event came */
+	unsigned connects; /* started to the listener */
+	unsigned arrivals; /* accepted halves of them that were seen */
+	int gone;          /* the close event came */
 	struct wire wires[2];
 };
 
@@ -134,7 +135,11 @@ static int side_place(struct world *w, struct side *side)
 	return 0;
 }
 
-/* The accepted half joins the connection of its client, or goes at once. */
+/*
+ * The accepted half joins the connection of its client, or goes at once. A client whose
+ * connect was accepted and reset before it knew may connect again: the halves that arrive
+ * then are nobody's.
+ */
 static void arrive(struct world *w, struct soq_socket *s)
 {
 	struct soq_endpoint peer;
@@ -146,10 +151,10 @@ static void arrive(struct world *w, struct soq_socket *s)
 				      SERIAL_MIN];
 	else if (rc != -ENOTCONN)
 		fault(w, "peer of an arrival", ACCEPT, rc);
-	if (client && client->arrived)
+	if (client && client->arrivals >= client->connects)
 		fault(w, "a connection arrived twice", ACCEPT, client->serial);
-	if (client)
-		client->arrived = 1;
+	if (client && client->arrivals++ > 0)
+		client = NULL;
 	side = side_new(w, s);
 	(void)soq_socket_set_timeouts(s, pick(w, 200000), pick(w, 200000));
 	if (client) {

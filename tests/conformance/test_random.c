@@ -111,12 +111,16 @@ static void sync_transfer(struct world *w, struct side *side)
 static void start_connect(struct world *w, struct side *side)
 {
 	struct job *job;
+	int there, rc;
 
 	if (side->out != &side->wires[0])
 		return;
 	job = job_new(w, CONNECT, side);
-	job->ep = pick(w, 16) ? w->ep : w->refused;
-	job_started(w, job, soq_connect_async(side->s, &job->op, &job->ep));
+	there = pick(w, 16) != 0;
+	job->ep = there ? w->ep : w->refused;
+	rc = soq_connect_async(side->s, &job->op, &job->ep);
+	side->connects += there && rc == 0;
+	job_started(w, job, rc);
 }
 
 /* Closes in one of six ways; the handle is dead at once. */
