@@ -80,7 +80,7 @@ static uint64_t mark_of(const struct soq_socket *s)
 static int socket_register(struct soq_loop *loop, struct soq_socket *s)
 {
 	struct soqi_epoll *impl = loop->impl;
-	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET,
 				     .data.u64 = mark_of(s) };
 
 	if (s->backend_bits & SOQI_EPOLL_REGISTERED)
@@ -103,7 +103,7 @@ static bool leaves_blocked(const struct soq_socket *s, const struct soqi_request
 
 	if (request->kind != SOQI_REQUEST_RECV && request->kind != SOQI_REQUEST_SEND)
 		return false;
-	if (result <= 0 || (s->backend_bits & SOQI_EPOLL_HUP) ||
+	if (result <= 0 || !soqi_is_stream(s) || (s->backend_bits & SOQI_EPOLL_HUP) ||
 	    (request->message_flags & MSG_PEEK))
 		return false;
 	for (uint32_t i = 0; i < request->segment_count; i++)
@@ -125,7 +125,7 @@ static void accept_many(struct soq_loop *loop, struct soq_socket *s, struct soqi
 			const struct soqi_request *request)
 {
 	for (unsigned i = 0; i < ACCEPTS_MAX && !lane->cancel_wanted; i++) {
-		int32_t result = soqi_epoll_try(request);
+		int32_t result = soqi_try(request);
 
 		loop->stats.requests++;
 		if (result == -EAGAIN) {
@@ -141,12 +141,31 @@ static void accept_many(struct soq_loop *loop, struct soq_socket *s, struct soqi
 	soqi_again(loop, lane);
 }
 
+/*
+ * Asked by level each time, since a poll may want what was there before it came. An
+ * edge after this is reported after it, so none is lost.
+ */
+static void poll_once(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
+		      const struct soqi_request *request)
+{
+	int32_t result = soqi_try(request);
+
+	if (result == -EAGAIN)
+		park(loop, s, lane, request);
+	else
+		soqi_finish(loop, request->token, result, false);
+}
+
 static void epoll_submit(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
 			 const struct soqi_request *request)
 {
 	uint32_t blocked = soqi_epoll_blocked(lane);
 	int32_t result;
 
+	if (request->kind == SOQI_REQUEST_POLL) {
+		poll_once(loop, s, lane, request);
+		return;
+	}
 	/* What an earlier connection of this socket left behind says nothing of this one. */
 	if (request->kind == SOQI_REQUEST_CONNECT)
 		s->backend_bits &= ~(blocked | SOQI_EPOLL_BLOCKED_RECV | SOQI_EPOLL_HUP);
@@ -159,8 +178,8 @@ static void epoll_submit(struct soq_loop *loop, struct soq_socket *s, struct soq
 		return;
 	}
 	loop->stats.requests++;
-	result = soqi_epoll_try(request);
-	if (result == -EAGAIN) {
+	result = soqi_try(request);
+	if (result == -EAGAIN && !(request->message_flags & MSG_DONTWAIT)) {
 		s->backend_bits |= blocked;
 		park(loop, s, lane, request);
 		return;
@@ -207,6 +226,8 @@ void soqi_epoll_event(struct soq_loop *loop, struct soq_socket *s, uint32_t even
 	for (unsigned i = 0; i < 2; i++)
 		if (s->lane[i].in_kernel && (ready & soqi_epoll_blocked(&s->lane[i])))
 			soqi_again(loop, &s->lane[i]);
+	if (s->watch != NULL && s->watch->lane.in_kernel)
+		soqi_again(loop, &s->watch->lane);
 }
 
 static int wait_coarse(struct soqi_epoll *impl, int64_t left_ns)

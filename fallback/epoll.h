@@ -3,7 +3,7 @@
 #ifndef SOQI_EPOLL_H
 #define SOQI_EPOLL_H
 
-#include "loop.h"
+#include "socket.h"
 
 #include <sys/epoll.h>
 
@@ -20,9 +20,6 @@ static inline uint32_t soqi_epoll_blocked(const struct soqi_lane *lane)
 {
 	return lane->index == SOQI_LANE_RECV ? SOQI_EPOLL_BLOCKED_RECV : SOQI_EPOLL_BLOCKED_SEND;
 }
-
-/* Does one request now: its result, or -EAGAIN if it would wait. Never -EINTR. */
-int32_t soqi_epoll_try(const struct soqi_request *request);
 
 /* Takes in one epoll event of a socket: sets what it says is ready, wakes parked lanes. */
 void soqi_epoll_event(struct soq_loop *loop, struct soq_socket *s, uint32_t events);

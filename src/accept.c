@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Accepting: sockets that arrive, and waiting when there is no room for them. */
-#include "socket.h"
+#include "detached.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -9,9 +9,7 @@
 /* Resets a connection nobody will ever see. */
 static void drop(int fd)
 {
-	const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
-
-	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	soqi_reset_on_close(fd);
 	(void)close(fd);
 }
 
@@ -35,8 +33,7 @@ void soqi_accept_arrived(struct soq_loop *loop, struct soq_socket *s, struct soq
 		soqi_lane_dirty(loop, &s->lane[SOQI_LANE_RECV]);
 		return;
 	}
-	accepted->fd = fd;
-	accepted->family = s->family;
+	soqi_socket_is(accepted, fd, s->family, s->type, s->protocol);
 	accepted->phase = SOQI_PHASE_CONNECTED;
 	soqi_op_more(loop, op, accepted);
 	if (op->priv.events >= SOQI_ARRIVALS_MAX) {
@@ -53,13 +50,13 @@ bool soqi_accept_is_full(const struct soqi_lane *lane)
 	       op->priv.events >= SOQI_ARRIVALS_MAX / 2;
 }
 
-static bool is_shortage(int32_t result)
+bool soqi_accept_is_shortage(int32_t result)
 {
 	return result == -EMFILE || result == -ENFILE || result == -ENOBUFS || result == -ENOMEM;
 }
 
 /* Errors of a connection that died in the queue: accept(2) says to try again. */
-static bool is_passing(int32_t result)
+bool soqi_accept_is_passing(int32_t result)
 {
 	switch (result) {
 	case -EAGAIN:
@@ -78,42 +75,6 @@ static bool is_passing(int32_t result)
 	}
 }
 
-static void starve(struct soq_loop *loop, struct soqi_lane *lane)
-{
-	loop->stats.accept_backoffs++;
-	lane->starved = true;
-	lane->next_settled = loop->starved_first;
-	loop->starved_first = lane;
-	if (soqi_timer_armed(&loop->backoff))
-		return;
-	loop->backoff.priv.kind = SOQI_KIND_BACKOFF;
-	soqi_timer_arm(&loop->timers, &loop->backoff, soqi_now_ns() + SOQI_BACKOFF_NS);
-}
-
-void soqi_accept_forget(struct soq_loop *loop, struct soqi_lane *lane)
-{
-	struct soqi_lane **link = &loop->starved_first;
-
-	if (!lane->starved)
-		return;
-	while (*link != lane)
-		link = &(*link)->next_settled;
-	*link = lane->next_settled;
-	lane->starved = false;
-}
-
-void soqi_accept_unstarve(struct soq_loop *loop)
-{
-	struct soqi_lane *lane;
-
-	soqi_timer_disarm(&loop->timers, &loop->backoff);
-	while ((lane = loop->starved_first) != NULL) {
-		loop->starved_first = lane->next_settled;
-		lane->starved = false;
-		soqi_lane_dirty(loop, lane);
-	}
-}
-
 void soqi_accept_settle(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *ended)
 {
 	struct soqi_lane *lane = &s->lane[SOQI_LANE_RECV];
@@ -126,11 +87,12 @@ void soqi_accept_settle(struct soq_loop *loop, struct soq_socket *s, struct soqi
 		soqi_accept_arrived(loop, s, op, result);
 		/* A multishot that ended on a success lost its place in a full queue: again. */
 		result = multishot || op->priv.carried_first == NULL ? -EAGAIN : 0;
-	} else if (is_shortage(result) && !unbounded && op->priv.cause == 0) {
+	} else if (soqi_accept_is_shortage(result) && !unbounded && op->priv.cause == 0) {
 		soqi_lane_settle(lane, -EAGAIN, ended);
-		starve(loop, lane);
+		loop->stats.accept_backoffs++;
+		soqi_backoff(loop, lane, SOQI_ACCEPT_BACKOFF_NS);
 		return;
-	} else if (is_passing(result) || (multishot && result == -ECANCELED)) {
+	} else if (soqi_accept_is_passing(result) || (multishot && result == -ECANCELED)) {
 		/* A multishot nobody cancelled made room for its arrivals to be taken. */
 		result = -EAGAIN;
 	}
@@ -172,6 +134,8 @@ int soq_accept(struct soq_socket *s, struct soq_socket **accepted_out,
 
 	if (accepted_out == NULL)
 		return -EINVAL;
+	if (soqi_is_detached(s))
+		return soqi_detached_accept(s, accepted_out, peer_out);
 	error = soqi_start_check(s, &op);
 	if (error != 0)
 		return error;

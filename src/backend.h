@@ -31,20 +31,24 @@ enum soqi_request_kind {
 	SOQI_REQUEST_ACCEPT,
 	SOQI_REQUEST_ACCEPT_MULTISHOT,
 	SOQI_REQUEST_CONNECT,
+	SOQI_REQUEST_POLL,
 };
 
 /*
  * One request, valid for the call. The segments and the address live until push()
  * has returned true or wait() has set loop->segments_used to 0; the memory they
- * name lives until the request comes back.
+ * name, and `header`, live until the request comes back.
  */
 struct soqi_request {
 	enum soqi_request_kind kind;
 	int fd;
-	int message_flags; /* MSG_*, never MSG_DONTWAIT */
+	int message_flags; /* MSG_*; with MSG_DONTWAIT it comes back with -EAGAIN, it never waits */
+	short poll_events; /* POLL*, of a poll: the result is those that are there */
 	uint32_t segment_count;
-	bool lent; /* the memory is a caller's: see own.h */
+	bool waits; /* of detached sockets: a try may block, and what it accepts blocks */
+	bool lent;  /* the memory is a caller's: see own.h */
 	struct iovec *segments;
+	struct msghdr *header; /* of a message, filled in; NULL: the segments are all */
 	const struct sockaddr *addr;
 	socklen_t addr_size_bytes;
 	uint64_t token;
@@ -104,7 +108,7 @@ void soqi_woken(struct soq_loop *loop);
 static inline uint64_t soqi_token(uint32_t slot, const struct soqi_lane *lane)
 {
 	return (uint64_t)slot | (uint64_t)lane->index << 32 |
-	       (uint64_t)(lane->generation & 0x7ffffff) << 33;
+	       (uint64_t)(lane->generation & 0x3ffffff) << 34;
 }
 
 #define SOQI_TOKEN_MASK ((UINT64_C(1) << 60) - 1)

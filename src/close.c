@@ -5,7 +5,7 @@
  * descriptor is closed. Closed earlier, a request in the kernel would keep the
  * connection, and its completion would come for whoever has the number next.
  */
-#include "socket.h"
+#include "detached.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -22,7 +22,7 @@ static void lane_stop(struct soq_socket *s, struct soqi_lane *lane)
 	struct soqi_ops ended = { NULL, NULL };
 	struct soq_op *op;
 
-	soqi_accept_forget(s->loop, lane);
+	soqi_backoff_forget(s->loop, lane);
 	soqi_lane_fail(lane, -ECANCELED, &ended);
 	soqi_ops_end(s->loop, s, &ended);
 	for (op = lane->queue.first; op != NULL; op = op->priv.next)
@@ -47,7 +47,23 @@ static void drop_undelivered(struct soq_socket *s, struct soqi_ops *list)
 	}
 }
 
-static void reset_on_close(int fd)
+static bool has_arrivals(const struct soq_socket *s, const struct soqi_ops *list)
+{
+	const struct soq_op *op = list->first;
+
+	for (; op != NULL; op = op->priv.ready_next)
+		if (op->priv.kind == SOQI_KIND_ACCEPT && op->priv.socket == s &&
+		    op->priv.carried_first != NULL)
+			return true;
+	return false;
+}
+
+bool soqi_accept_has_arrivals(const struct soq_socket *s)
+{
+	return has_arrivals(s, &s->loop->ready) || has_arrivals(s, &s->loop->waiting);
+}
+
+void soqi_reset_on_close(int fd)
 {
 	const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
 
@@ -59,20 +75,22 @@ static void close_now(struct soq_socket *s)
 	struct soq_loop *loop = s->loop;
 	struct soq_op *op = s->close_op;
 
-	if (s->reset || s->linger_s == 0)
-		reset_on_close(s->fd);
+	if ((s->reset || s->linger_s == 0) && soqi_is_connection(s))
+		soqi_reset_on_close(s->fd);
 	loop->backend->detach(loop, s);
+	soqi_path_remove(s);
 	(void)close(s->fd);
 	s->fd = -1;
 	loop->closing--;
 	soqi_free(loop, s->linger_op, sizeof(*s->linger_op));
 	s->linger_op = NULL;
+	soqi_watch_free(s);
 	s->close_op = NULL;
 	soqi_slot_free(s);
 	if (op != NULL)
 		soqi_op_end(loop, op, op->priv.result, 0);
 	if (loop->starved_first != NULL)
-		soqi_accept_unstarve(loop);
+		soqi_backoff_end(loop);
 }
 
 /* Sends are out: ends our side and reads until the peer has ended its own. */
@@ -95,9 +113,11 @@ void soqi_close_step(struct soq_socket *s)
 		soqi_finish_cut(s, -ECANCELED);
 		return;
 	}
-	if (!lane_idle(&s->lane[SOQI_LANE_SEND]) || !lane_idle(&s->lane[SOQI_LANE_RECV]))
+	if (!lane_idle(&s->lane[SOQI_LANE_SEND]) || !lane_idle(&s->lane[SOQI_LANE_RECV]) ||
+	    !soqi_watch_idle(s))
 		return;
-	if (s->finish == SOQI_FINISH_FLUSH)
+	/* What has no connection has no end of stream to wait for. */
+	if (s->finish == SOQI_FINISH_FLUSH && soqi_is_connection(s))
 		finish_drain(s);
 	else
 		close_now(s);
@@ -122,7 +142,7 @@ void soqi_finish_cut(struct soq_socket *s, int cause)
 static bool lingers(const struct soq_socket *s, enum soqi_close_mode mode)
 {
 	return mode == SOQI_CLOSE_PLAIN && s->linger_op != NULL && s->linger_s > 0 &&
-	       s->phase == SOQI_PHASE_CONNECTED;
+	       s->phase == SOQI_PHASE_CONNECTED && soqi_is_connection(s);
 }
 
 static void linger_begin(struct soq_socket *s)
@@ -163,10 +183,10 @@ void soqi_close_begin(struct soq_socket *s, enum soqi_close_mode mode, struct so
 		drop_undelivered(s, &loop->waiting);
 	}
 	lane_stop(s, &s->lane[SOQI_LANE_RECV]);
+	soqi_watch_stop(s);
 	if (lingers(s, mode))
 		linger_begin(s);
-	else if (mode == SOQI_CLOSE_FINISH &&
-		 (s->phase == SOQI_PHASE_CONNECTED || s->phase == SOQI_PHASE_CONNECTING))
+	else if (mode == SOQI_CLOSE_FINISH && (soqi_carries(s) || !soqi_is_connection(s)))
 		s->finish = SOQI_FINISH_FLUSH;
 	else
 		lane_stop(s, &s->lane[SOQI_LANE_SEND]);
@@ -177,6 +197,8 @@ int soq_close(struct soq_socket *s)
 {
 	int error = soqi_socket_check(s);
 
+	if (error == 0 && soqi_is_detached(s))
+		return soqi_detached_close(s, false);
 	if (error == 0)
 		soqi_close_begin(s, SOQI_CLOSE_PLAIN, NULL);
 	return error;
@@ -186,6 +208,8 @@ int soq_abort(struct soq_socket *s)
 {
 	int error = soqi_socket_check(s);
 
+	if (error == 0 && soqi_is_detached(s))
+		return soqi_detached_close(s, true);
 	if (error == 0)
 		soqi_close_begin(s, SOQI_CLOSE_ABORT, NULL);
 	return error;
@@ -225,8 +249,11 @@ int soq_finish(struct soq_socket *s, int64_t timeout_ns)
 	struct soq_op op = { 0 };
 	struct soq_event event;
 	struct soq_loop *loop;
-	int error = soqi_start_check(s, &op);
+	int error;
 
+	if (soqi_is_detached(s))
+		return soqi_detached_finish(s, timeout_ns);
+	error = soqi_start_check(s, &op);
 	if (error != 0)
 		return error;
 	loop = s->loop;

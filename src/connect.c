@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Connecting, and what waits behind a connect. */
-#include "socket.h"
+#include "detached.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 static void fail_lane(struct soq_loop *loop, struct soq_socket *s, enum soqi_lane_index index,
 		      int error)
@@ -13,8 +14,19 @@ static void fail_lane(struct soq_loop *loop, struct soq_socket *s, enum soqi_lan
 	soqi_ops_end(loop, s, &ended);
 }
 
+/* A datagram socket waits for nobody: it has the peer it had, and receives go on. */
+static void datagram_failed(struct soq_socket *s, int error)
+{
+	s->phase = s->was_connected ? SOQI_PHASE_CONNECTED : SOQI_PHASE_FRESH;
+	fail_lane(s->loop, s, SOQI_LANE_SEND, error);
+}
+
 void soqi_connect_failed(struct soq_socket *s, int error, bool cut)
 {
+	if (!soqi_is_connection(s)) {
+		datagram_failed(s, error);
+		return;
+	}
 	/* The kernel's socket may stay half open after a cut: connect(2) would say EALREADY. */
 	s->phase = cut ? SOQI_PHASE_CUT : SOQI_PHASE_FRESH;
 	/* A shutdown queued behind it never happened, and a finish has nothing to finish. */
@@ -36,6 +48,8 @@ void soqi_connect_settle(struct soq_loop *loop, struct soq_socket *s, struct soq
 
 	if (cause == 0 && (result == -EAGAIN || result == -EINTR)) {
 		soqi_lane_settle(lane, -EAGAIN, ended);
+		if (soqi_connect_is_local(s))
+			soqi_backoff(loop, lane, SOQI_UNIX_BACKOFF_NS);
 		return;
 	}
 	if (result == 0) {
@@ -51,17 +65,40 @@ void soqi_connect_settle(struct soq_loop *loop, struct soq_socket *s, struct soq
 	soqi_connect_failed(s, result, cause != 0);
 }
 
-static int connect_check(const struct soq_socket *s, const struct soq_endpoint *ep)
+bool soqi_connect_is_local(const struct soq_socket *s)
 {
-	if (ep == NULL || ep->size_bytes == 0 || ep->size_bytes > sizeof(ep->addr) ||
-	    ep->reserved != 0)
-		return -EINVAL;
+	return s->family == AF_UNIX && soqi_is_connection(s);
+}
+
+/*
+ * It only ever waits for room in the listener's queue, and tells nobody when there
+ * is some: a poll calls the socket writable at once, and the ring gives it to a
+ * worker thread that cannot be cancelled. So it must not wait.
+ */
+int soqi_connect_local(const struct soq_socket *s, const struct soq_endpoint *ep)
+{
+	int flags = fcntl(s->fd, F_GETFL);
+	int result;
+
+	if (!(flags & O_NONBLOCK))
+		(void)fcntl(s->fd, F_SETFL, flags | O_NONBLOCK);
+	result = connect(s->fd, &ep->addr.any, ep->size_bytes) == 0 ? 0 : -errno;
+	if (!(flags & O_NONBLOCK))
+		(void)fcntl(s->fd, F_SETFL, flags);
+	return result;
+}
+
+int soqi_connect_check(const struct soq_socket *s, const struct soq_endpoint *ep)
+{
+	int error;
+
 	if (s->phase == SOQI_PHASE_LISTENING)
 		return -EINVAL;
-	if (ep->addr.any.sa_family != s->family)
-		return -EAFNOSUPPORT;
+	error = soqi_endpoint_check(s, ep);
+	if (error != 0)
+		return error;
 	if (s->phase == SOQI_PHASE_CONNECTED)
-		return -EISCONN;
+		return soqi_is_connection(s) ? -EISCONN : 0;
 	return s->phase == SOQI_PHASE_FRESH ? 0 : -EALREADY;
 }
 
@@ -71,6 +108,7 @@ static void connect_start(struct soq_socket *s, struct soq_op *op, const struct 
 	op->priv.data = ep;
 	soqi_op_start(s->loop, s, op, SOQI_KIND_CONNECT, flags);
 	soqi_op_start_lane(s, &s->lane[SOQI_LANE_SEND], op);
+	s->was_connected = s->phase == SOQI_PHASE_CONNECTED;
 	s->phase = SOQI_PHASE_CONNECTING;
 }
 
@@ -82,7 +120,7 @@ int soq_connect_async(struct soq_socket *s, struct soq_op *op, const struct soq_
 		return -EINVAL;
 	error = soqi_start_check(s, op);
 	if (error == 0)
-		error = connect_check(s, ep);
+		error = soqi_connect_check(s, ep);
 	if (error == 0)
 		connect_start(s, op, ep, 0);
 	return error;
@@ -96,9 +134,11 @@ int soq_connect(struct soq_socket *s, const struct soq_endpoint *ep)
 
 	if (ep == NULL)
 		return -EINVAL;
+	if (soqi_is_detached(s))
+		return soqi_detached_connect(s, ep);
 	error = soqi_start_check(s, &op);
 	if (error == 0)
-		error = connect_check(s, ep);
+		error = soqi_connect_check(s, ep);
 	if (error == 0)
 		error = soqi_sync_begin(s, SOQI_LANE_SEND, &op);
 	if (error != 0)

@@ -71,8 +71,7 @@ int soqi_options_read(const struct soq_loop_options *from, struct soq_loop_optio
 			return -EINVAL;
 		memcpy(options, from, from->size);
 	}
-	if (options->backend > SOQ_BACKEND_EPOLL || (options->features_off & ~FEATURES_ALL) != 0 ||
-	    options->reserved0 != 0)
+	if (options->backend > SOQ_BACKEND_EPOLL || (options->features_off & ~FEATURES_ALL) != 0)
 		return -EINVAL;
 	for (size_t i = 0; i < sizeof(options->reserved) / sizeof(options->reserved[0]); i++)
 		if (options->reserved[i] != 0)

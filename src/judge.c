@@ -9,10 +9,12 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 
+/* MPTCP too: it answers for TCP_INFO of its first subflow. */
 static bool is_tcp(const struct soq_socket *s)
 {
-	return s->family == AF_INET || s->family == AF_INET6;
+	return (s->family == AF_INET || s->family == AF_INET6) && soqi_is_stream(s);
 }
 
 static bool breaks_connection(int32_t result)
@@ -36,7 +38,7 @@ static bool breaks_connection(int32_t result)
 
 void soqi_judge_note(struct soq_socket *s, int32_t result)
 {
-	if (s->error != 0 || s->phase != SOQI_PHASE_CONNECTED)
+	if (s->error != 0 || s->phase != SOQI_PHASE_CONNECTED || !soqi_is_connection(s))
 		return;
 	if (breaks_connection(result))
 		s->error = result;
@@ -75,7 +77,7 @@ static int32_t judge_zero(struct soq_socket *s)
 
 int32_t soqi_judge_receive(struct soq_socket *s, int32_t result)
 {
-	if (result != 0)
+	if (result != 0 || !soqi_is_connection(s))
 		return result;
 	if (s->error != 0)
 		return s->error;
@@ -87,7 +89,7 @@ int32_t soqi_judge_receive(struct soq_socket *s, int32_t result)
 
 int32_t soqi_judge_send(struct soq_socket *s, int32_t result)
 {
-	if (result != -EPIPE || s->shut_send)
+	if (result != -EPIPE || s->shut_send || !soqi_is_connection(s))
 		return result;
 	if (s->error != 0)
 		return s->error;
@@ -95,13 +97,30 @@ int32_t soqi_judge_send(struct soq_socket *s, int32_t result)
 	return result;
 }
 
+/* A unix socket gets ECONNRESET when its peer closes with bytes of ours unread. */
+static bool unix_is_closed(const struct soq_socket *s)
+{
+	struct pollfd fd = { .fd = s->fd };
+
+	return poll(&fd, 1, 0) == 1 && (fd.revents & POLLHUP);
+}
+
+bool soqi_judge_may_tell_more(const struct soq_socket *s, int32_t result)
+{
+	if (result != -EPIPE || s->shut_send || s->error != 0 || s->fin_seen)
+		return false;
+	if (s->family == AF_UNIX)
+		return soqi_is_connection(s) && unix_is_closed(s);
+	return is_tcp(s) && tcp_is_closed(s);
+}
+
 /*
  * Both lanes were in the kernel when the connection broke. The receive may be the
  * one that gets the error, in a later completion than our -EPIPE; the connection
  * is closed, so it comes at once.
  */
-bool soqi_judge_must_hold(struct soq_socket *s, int32_t result)
+bool soqi_judge_must_hold(const struct soq_socket *s, int32_t result)
 {
-	return result == -EPIPE && !s->shut_send && s->error == 0 && !s->fin_seen &&
-	       s->lane[SOQI_LANE_RECV].in_kernel && is_tcp(s) && tcp_is_closed(s);
+	return result == -EPIPE && s->lane[SOQI_LANE_RECV].in_kernel &&
+	       soqi_judge_may_tell_more(s, result);
 }

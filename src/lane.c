@@ -16,7 +16,7 @@ void soqi_ops_append(struct soqi_ops *to, struct soq_op *op)
 	to->last = op;
 }
 
-static void ops_remove(struct soqi_ops *from, struct soq_op *op)
+void soqi_ops_remove(struct soqi_ops *from, struct soq_op *op)
 {
 	if (op->priv.prev != NULL)
 		op->priv.prev->priv.next = op->priv.next;
@@ -38,7 +38,7 @@ void soqi_lane_push(struct soqi_lane *lane, struct soq_op *op)
 static void end(struct soqi_lane *lane, struct soq_op *op, int64_t result, uint32_t flags,
 		struct soqi_ops *ended)
 {
-	ops_remove(&lane->queue, op);
+	soqi_ops_remove(&lane->queue, op);
 	op->priv.result = result;
 	op->priv.event_flags = flags;
 	soqi_ops_append(ended, op);
@@ -116,11 +116,11 @@ void soqi_lane_take(struct soqi_lane *lane, unsigned segments_max, uint64_t byte
 
 	assert(lane->taken == 0);
 	while ((op = lane->queue.first) != NULL && op->priv.kind == SOQI_KIND_SEND &&
-	       op->priv.length == 0)
+	       op->priv.length == 0 && !lane->whole)
 		end(lane, op, 0, 0, ended);
 	for (; op != NULL; op = op->priv.next) {
 		if (lane->taken > 0 &&
-		    (lane->solo || op->priv.kind != SOQI_KIND_SEND ||
+		    (lane->solo || lane->whole || op->priv.kind != SOQI_KIND_SEND ||
 		     segments + segments_of(op) > segments_max || bytes + left_of(op) > bytes_max ||
 		     lane->taken == UINT16_MAX))
 			break;

@@ -21,6 +21,7 @@ enum soqi_kind {
 	SOQI_KIND_SEND,     /* send lane */
 	SOQI_KIND_CONNECT,  /* send lane */
 	SOQI_KIND_SHUTDOWN, /* send lane */
+	SOQI_KIND_POLL,     /* no lane: the watch of its socket */
 	SOQI_KIND_CLOSE,    /* no lane */
 	SOQI_KIND_SLEEP,    /* no lane */
 	SOQI_KIND_POST,     /* no lane */
@@ -40,7 +41,8 @@ enum soqi_state {
 #define SOQI_OP_BOUNDED (1u << 12) /* a synchronous call with a timeout */
 #define SOQI_OP_LINGER  (1u << 11) /* the library's own op of a close that lingers */
 
-enum soqi_lane_index { SOQI_LANE_RECV = 0, SOQI_LANE_SEND = 1 };
+/* The last is no lane of the contract but what carries a socket's polls: see poll.c. */
+enum soqi_lane_index { SOQI_LANE_RECV = 0, SOQI_LANE_SEND = 1, SOQI_LANE_WATCH = 2 };
 
 /* A list of ops by priv.next, in order. */
 struct soqi_ops {
@@ -56,7 +58,8 @@ struct soqi_lane {
 	uint32_t generation;            /* of the request; counts up with each */
 	int32_t result;                 /* of a request that came back, until settled */
 	uint16_t taken;                 /* ops the request in the kernel covers */
-	uint8_t index;                  /* enum soqi_lane_index */
+	uint8_t index : 2;              /* enum soqi_lane_index */
+	bool whole : 1;                 /* messages: one op a request, empty ones too */
 	bool in_kernel : 1;             /* the backend has a request */
 	bool dirty : 1;                 /* on next_dirty */
 	bool settled : 1;               /* on next_settled */
@@ -64,7 +67,7 @@ struct soqi_lane {
 	bool cancel_sent : 1;           /* and the backend was told */
 	bool solo : 1;                  /* one op a request: a gather met an error */
 	bool held : 1;                  /* send lane: -EPIPE waits for the receive lane's verdict */
-	bool starved : 1;               /* accept: waits for descriptors */
+	bool starved : 1;               /* waits for what no kernel tells: see backoff.c */
 	int32_t sync_cause;             /* why a synchronous call was cut short; 0 none */
 };
 
@@ -73,11 +76,13 @@ void soqi_lane_push(struct soqi_lane *lane, struct soq_op *op);
 
 /* Appends `op`, which is on no list. */
 void soqi_ops_append(struct soqi_ops *to, struct soq_op *op);
+/* Takes `op` out of the list it is on. */
+void soqi_ops_remove(struct soqi_ops *from, struct soq_op *op);
 
 /*
  * Chooses what the next request covers and notes it in `taken`: one op, or as
  * many sends as fit `segments_max` and `bytes_max` (the first always counts as
- * fitting). Empty sends at the head end at once, with 0.
+ * fitting). Empty sends at the head end at once, with 0, unless they are messages.
  */
 void soqi_lane_take(struct soqi_lane *lane, unsigned segments_max, uint64_t bytes_max,
 		    struct soqi_ops *ended);

@@ -228,10 +228,38 @@ static void die(struct soq_loop *loop, int error)
 	loop->dead = error;
 	soqi_loop_fail_requests(loop, error);
 	soqi_settle(loop);
-	soqi_accept_unstarve(loop);
+	soqi_backoff_end(loop);
 	soqi_sleeps_end(loop, error);
 	while (loop->dirty_count > 0)
 		soqi_flush(loop);
+}
+
+/*
+ * Waits, and does not sleep for as long as news usually takes to come, if that is
+ * not long: waking up costs more than a round trip.
+ */
+static int wait_spinning(struct soq_loop *loop, int64_t until_ns)
+{
+	int64_t begin_ns = soqi_now_ns();
+	int64_t stop_ns = soqi_after_ns(begin_ns, loop->spin_ns);
+	int64_t now_ns = begin_ns;
+	uint64_t made = loop->events_made;
+	int error = 0;
+
+	if (stop_ns > until_ns)
+		stop_ns = until_ns;
+	while (loop->wait_average_ns <= loop->spin_ns && now_ns < stop_ns) {
+		error = loop->backend->wait(loop, SOQI_NOW);
+		now_ns = soqi_now_ns();
+		if (error != 0 || loop->settled_first != NULL || loop->events_made != made)
+			break;
+	}
+	if (error == 0 && loop->settled_first == NULL && loop->events_made == made) {
+		error = loop->backend->wait(loop, until_ns);
+		now_ns = soqi_now_ns();
+	}
+	loop->wait_average_ns += (now_ns - begin_ns - loop->wait_average_ns) / 8;
+	return error;
 }
 
 int soqi_turn(struct soq_loop *loop, int64_t until_ns)
@@ -253,7 +281,10 @@ int soqi_turn(struct soq_loop *loop, int64_t until_ns)
 		loop->waits_skipped++;
 	} else if (loop->dead == 0) {
 		loop->waits_skipped = 0;
-		error = loop->backend->wait(loop, until_ns);
+		if (loop->spin_ns > 0 && until_ns != SOQI_NOW)
+			error = wait_spinning(loop, until_ns);
+		else
+			error = loop->backend->wait(loop, until_ns);
 		if (soqi_unlikely(error != 0))
 			die(loop, error);
 		soqi_settle(loop);

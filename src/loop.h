@@ -22,8 +22,9 @@
 #define SOQI_REQUEST_BYTES ((uint64_t)1 << 30)
 /* What a finish reads and drops at a time. */
 #define SOQI_DISCARD_BYTES 16384u
-/* Starved accepts try again this often, and whenever a descriptor is closed. */
-#define SOQI_BACKOFF_NS (20 * (SOQI_NS_PER_S / 1000))
+/* How often what no kernel tells is tried again: see backoff.c. */
+#define SOQI_ACCEPT_BACKOFF_NS (20 * (SOQI_NS_PER_S / 1000))
+#define SOQI_UNIX_BACKOFF_NS   (2 * (SOQI_NS_PER_S / 1000))
 
 struct soq_loop {
 	const struct soqi_backend *backend;
@@ -40,21 +41,24 @@ struct soq_loop {
 	unsigned dirty_count;
 	struct soqi_lane *settled_first; /* lanes whose request came back */
 	struct soqi_lane *settled_last;
-	struct soqi_lane *starved_first; /* accepts that wait for descriptors */
+	struct soqi_lane *starved_first; /* see backoff.c */
 
 	struct soqi_ops ready;   /* ops with `done` that have events, by ready_next */
 	struct soqi_ops waiting; /* ops without, likewise */
 	uint64_t ready_events;
-	uint64_t events_made;   /* ever; tells a turn whether it made any */
-	unsigned waits_skipped; /* turns in a row that had news without waiting */
+	uint64_t events_made;    /* ever; tells a turn whether it made any */
+	unsigned waits_skipped;  /* turns in a row that had news without waiting */
+	int64_t spin_ns;         /* 0 where there is nothing to win */
+	int64_t wait_average_ns; /* how long recent waits were */
 
 	struct soqi_timers timers;
-	struct soq_op backoff; /* the timer of starved accepts */
+	struct soq_op backoff; /* the timer of starved lanes */
 
 	struct soq_socket **chunks; /* each SOQI_CHUNK_SOCKETS sockets */
 	uint32_t chunk_count;
 	uint32_t chunk_max;
-	uint32_t slot_count; /* ever used */
+	uint32_t slot_count;      /* ever used */
+	uint32_t poll_generation; /* of requests for polls, counted together */
 	struct soq_socket *free_first;
 	struct soq_socket *free_last;
 	uint32_t closing; /* sockets whose handle is dead, descriptor not yet */
@@ -124,6 +128,8 @@ void soqi_loop_fail_requests(struct soq_loop *loop, int error);
 
 static inline struct soq_socket *soqi_lane_socket(struct soqi_lane *lane)
 {
+	if (soqi_unlikely(lane->index == SOQI_LANE_WATCH))
+		return soqi_container_of(lane, struct soqi_watch, lane)->socket;
 	return soqi_container_of(lane - lane->index, struct soq_socket, lane);
 }
 

@@ -2,8 +2,8 @@
 /* Starting, ending, cutting short and delivering ops. */
 #include "op.h"
 
+#include "detached.h"
 #include "own.h"
-#include "socket.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -25,12 +25,12 @@ int soqi_start_check(struct soq_socket *s, struct soq_op *op)
 {
 	int error;
 
-	if (s == NULL || op == NULL)
+	if (s == NULL || op == NULL || soqi_unlikely(soqi_is_detached(s)))
 		return -EINVAL;
 	error = soqi_loop_enter(s->loop);
 	if (error != 0)
 		return error;
-	if (s->state != SOQI_SOCKET_OPEN)
+	if (soqi_unlikely(s->state != SOQI_SOCKET_OPEN))
 		return -EBADF;
 	return soqi_op_state(op) == SOQI_STATE_IDLE ? 0 : -EBUSY;
 }
@@ -41,6 +41,8 @@ int soqi_socket_check(struct soq_socket *s)
 
 	if (s == NULL)
 		return -EINVAL;
+	if (soqi_is_detached(s))
+		return 0;
 	error = soqi_loop_check(s->loop);
 	if (error != 0)
 		return error;
@@ -188,12 +190,14 @@ void soqi_ops_end(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *
 
 void soqi_op_more(struct soq_loop *loop, struct soq_op *op, struct soq_socket *accepted)
 {
-	accepted->next = NULL;
-	if (op->priv.carried_last != NULL)
-		op->priv.carried_last->next = accepted;
-	else
-		op->priv.carried_first = accepted;
-	op->priv.carried_last = accepted;
+	if (accepted != NULL) {
+		accepted->next = NULL;
+		if (op->priv.carried_last != NULL)
+			op->priv.carried_last->next = accepted;
+		else
+			op->priv.carried_first = accepted;
+		op->priv.carried_last = accepted;
+	}
 	if (op->priv.flags & SOQ_MULTISHOT)
 		event_made(loop, op);
 }
@@ -223,6 +227,12 @@ void soqi_op_take(struct soq_loop *loop, struct soq_op *op, struct soq_event *ev
 	event_gone(loop, op);
 	memset(event, 0, sizeof(*event));
 	event->op = op;
+	if (op->priv.kind == SOQI_KIND_POLL && op->priv.moved != 0) {
+		event->result = (int64_t)op->priv.moved;
+		event->flags = SOQ_F_MORE;
+		soqi_poll_resume(loop, op);
+		return;
+	}
 	if (accepted != NULL) {
 		op->priv.carried_first = accepted->next;
 		if (accepted->next == NULL)
@@ -261,6 +271,9 @@ void soqi_op_cut(struct soq_loop *loop, struct soq_op *op, int cause)
 		return;
 	case SOQI_KIND_DRAIN:
 		soqi_finish_cut(s, cause);
+		return;
+	case SOQI_KIND_POLL:
+		soqi_poll_cut(loop, op, cause);
 		return;
 	case SOQI_KIND_POST:
 	case SOQI_KIND_CLOSE:
@@ -303,7 +316,7 @@ static void fire(struct soq_loop *loop, struct soq_op *op, int64_t now_ns)
 {
 	switch (op->priv.kind) {
 	case SOQI_KIND_BACKOFF:
-		soqi_accept_unstarve(loop);
+		soqi_backoff_end(loop);
 		break;
 	case SOQI_KIND_SLEEP:
 		if ((int64_t)op->priv.length <= now_ns)

@@ -28,7 +28,7 @@ void soqi_op_start_lane(struct soq_socket *s, struct soqi_lane *lane, struct soq
 void soqi_op_end(struct soq_loop *loop, struct soq_op *op, int64_t result, uint32_t flags);
 /* Makes the final events of ops that left their lane, in order. */
 void soqi_ops_end(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *ended);
-/* Makes an event with SOQ_F_MORE that carries `accepted`. */
+/* Makes an event with SOQ_F_MORE that carries `accepted`, if that is not NULL. */
 void soqi_op_more(struct soq_loop *loop, struct soq_op *op, struct soq_socket *accepted);
 
 /* Drops what `op` carries undelivered; a finished one becomes -ECANCELED. */

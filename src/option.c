@@ -2,7 +2,7 @@
 /* Options: the kernel's, but for the few that would make it block behind our back. */
 #include <soq/option.h>
 
-#include "socket.h"
+#include "detached.h"
 
 #include <errno.h>
 #include <string.h>
@@ -11,7 +11,7 @@
  * The kernel never hears of a linger time: close(2) would block for it, and so
  * would IORING_OP_CLOSE inside enter. It is kept here and acts at the close; the
  * op of a close in the background is made now, so that no close can fail for
- * memory.
+ * memory. A detached socket lingers as close(2) does.
  */
 static int linger_set(struct soq_socket *s, const void *value, uint32_t size_bytes)
 {
@@ -22,12 +22,15 @@ static int linger_set(struct soq_socket *s, const void *value, uint32_t size_byt
 	memcpy(&linger, value, sizeof(linger));
 	if (linger.l_onoff != 0 && (linger.l_linger < 0 || linger.l_linger > 65535))
 		return -ERANGE;
-	if (linger.l_onoff != 0 && linger.l_linger > 0 && s->linger_op == NULL) {
+	if (linger.l_onoff != 0 && linger.l_linger > 0 && s->linger_op == NULL &&
+	    !soqi_is_detached(s)) {
 		s->linger_op = soqi_alloc(s->loop, sizeof(*s->linger_op));
 		if (s->linger_op == NULL)
 			return -ENOMEM;
 	}
 	s->linger_s = linger.l_onoff != 0 ? linger.l_linger : -1;
+	if (soqi_is_detached(s))
+		soqi_linger_tell(s, s->linger_s);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "loop.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -46,6 +47,14 @@ void soqi_owner_fini(struct soq_loop *loop)
 	(void)pthread_mutex_destroy(&loop->alive);
 }
 
+/* Where whoever is waited for can only run when we do not. */
+static bool has_one_cpu(void)
+{
+	cpu_set_t cpus;
+
+	return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) == 1;
+}
+
 int soqi_owner_claim(struct soq_loop *loop)
 {
 	pid_t none = 0;
@@ -55,8 +64,10 @@ int soqi_owner_claim(struct soq_loop *loop)
 		return -EXDEV;
 	(void)pthread_mutex_trylock(&loop->alive);
 	error = loop->backend->own(loop);
-	if (error == 0)
+	if (error == 0) {
+		loop->spin_ns = has_one_cpu() ? 0 : loop->options.spin_ns;
 		return 0;
+	}
 	(void)pthread_mutex_unlock(&loop->alive);
 	atomic_store(&loop->owner, 0);
 	return error;

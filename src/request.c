@@ -126,26 +126,12 @@ static void fill_one(const struct soq_op *op, struct iovec *one, struct soqi_req
 		request->message_flags |= MSG_MORE;
 }
 
-/* Fills in the memory of a request that moves bytes. `one` serves when there is no room. */
-static void fill_segments(struct soq_loop *loop, struct soqi_lane *lane, struct iovec *one,
-			  struct soqi_request *request)
+/* One or more ops, as far as they fit `max` segments. */
+static void fill_many(struct soqi_lane *lane, unsigned max, struct soqi_request *request)
 {
 	struct soq_op *op = lane->queue.first;
-	unsigned max = SOQI_REQUEST_SEGMENTS;
 
-	request->lent = true;
-	request->segments = one;
-	if (lane->taken == 1 && !(op->priv.flags & SOQI_OP_VECTOR)) {
-		fill_one(op, one, request);
-		return;
-	}
 	segment_advance(op);
-	request->segments = segments_room(loop);
-	if (request->segments == NULL) {
-		request->segments = one;
-		lane->taken = 1;
-		max = 1;
-	}
 	for (unsigned i = 0; i < lane->taken; i++, op = op->priv.next) {
 		if (request->segment_count == max) {
 			lane->taken = (uint16_t)i;
@@ -160,33 +146,64 @@ static void fill_segments(struct soq_loop *loop, struct soqi_lane *lane, struct 
 			request->message_flags &= ~MSG_MORE;
 	}
 	cap_bytes(request);
-	if (request->segments != one)
-		loop->segments_used += request->segment_count;
 }
 
-static void fill(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
-		 struct iovec *one, struct soqi_request *request)
+/*
+ * A message is one op's, as it is. With an address on a unix socket it may meet a
+ * full receiver, whom no poll of ours watches: then it must not wait in the kernel,
+ * and backoff.c tries again.
+ */
+static void fill_message(const struct soq_socket *s, struct soq_op *op,
+			 struct soqi_request *request)
+{
+	bool receives = op->priv.kind == SOQI_KIND_RECV;
+
+	soqi_message_fill(op, receives);
+	request->segments = op->priv.header.msg_iov;
+	request->segment_count = (uint32_t)op->priv.header.msg_iovlen;
+	if (receives || op->priv.address != NULL || (op->priv.flags & SOQI_OP_VECTOR))
+		request->header = &op->priv.header;
+	if (!receives && op->priv.address != NULL && s->family == AF_UNIX)
+		request->message_flags |= MSG_DONTWAIT;
+}
+
+static void fill_memory(const struct soq_socket *s, struct soqi_lane *lane, unsigned max,
+			struct soqi_request *request)
+{
+	struct soq_op *op = lane->queue.first;
+
+	request->lent = true;
+	if (lane->whole)
+		fill_message(s, op, request);
+	else if (lane->taken == 1 && !(op->priv.flags & SOQI_OP_VECTOR))
+		fill_one(op, request->segments, request);
+	else
+		fill_many(lane, max, request);
+}
+
+void soqi_request_fill(const struct soq_socket *s, struct soqi_lane *lane, struct iovec *room,
+		       unsigned max, struct soqi_request *request)
 {
 	struct soq_op *op = lane->queue.first;
 	const struct soq_endpoint *ep = op->priv.data;
 
 	request->fd = s->fd;
+	request->segments = room;
 	switch (op->priv.kind) {
 	case SOQI_KIND_SEND:
 		request->kind = SOQI_REQUEST_SEND;
 		request->message_flags = MSG_NOSIGNAL;
-		fill_segments(loop, lane, one, request);
+		fill_memory(s, lane, max, request);
 		break;
 	case SOQI_KIND_RECV:
 		request->kind = SOQI_REQUEST_RECV;
 		request->message_flags = (op->priv.flags & SOQ_PEEK) ? MSG_PEEK : 0;
-		fill_segments(loop, lane, one, request);
+		fill_memory(s, lane, max, request);
 		break;
 	case SOQI_KIND_DRAIN:
 		request->kind = SOQI_REQUEST_RECV;
-		one->iov_base = loop->discard;
-		one->iov_len = SOQI_DISCARD_BYTES;
-		request->segments = one;
+		room->iov_base = s->loop->discard;
+		room->iov_len = SOQI_DISCARD_BYTES;
 		request->segment_count = 1;
 		break;
 	case SOQI_KIND_ACCEPT:
@@ -202,17 +219,57 @@ static void fill(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *
 	}
 }
 
-/* shutdown(2) never waits, so no backend needs to know of it. */
-static void shut(struct soq_socket *s, struct soqi_lane *lane)
+/* Whether the head of a lane needs more than one segment. */
+static bool needs_room(const struct soqi_lane *lane)
 {
-	int how = (int)lane->queue.first->priv.length;
-	int32_t result = shutdown(s->fd, how) == 0 ? 0 : -errno;
+	const struct soq_op *op = lane->queue.first;
 
-	/* The peer was faster: it had ended its side and the connection is gone. */
-	if (result == -ENOTCONN && s->phase == SOQI_PHASE_CONNECTED)
-		result = s->error;
-	lane->result = result;
+	if (lane->whole || (op->priv.kind != SOQI_KIND_SEND && op->priv.kind != SOQI_KIND_RECV))
+		return false;
+	return lane->taken > 1 || (op->priv.flags & SOQI_OP_VECTOR);
+}
+
+static void submit(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
+{
+	struct soqi_request request = { .token = 0 };
+	struct iovec one;
+	struct iovec *room = NULL;
+
+	if (needs_room(lane)) {
+		room = segments_room(loop);
+		if (room == NULL)
+			lane->taken = 1;
+	}
+	if (room == NULL) {
+		soqi_request_fill(s, lane, &one, 1, &request);
+	} else {
+		soqi_request_fill(s, lane, room, SOQI_REQUEST_SEGMENTS, &request);
+		loop->segments_used += request.segment_count;
+	}
+	request.token = soqi_token(s->slot, lane);
+	lane->in_kernel = true;
+	if (soqi_unlikely(loop->dead != 0))
+		soqi_finish(loop, request.token, loop->dead, false);
+	else
+		loop->backend->submit(loop, s, lane, &request);
+}
+
+/*
+ * What never waits, so that no backend needs to know of it: shutdown(2), and a unix
+ * connect, which does wait where it may not (in the ring a worker thread would).
+ */
+static bool done_at_once(struct soq_socket *s, struct soqi_lane *lane)
+{
+	const struct soq_op *op = lane->queue.first;
+
+	if (op->priv.kind == SOQI_KIND_SHUTDOWN)
+		lane->result = soqi_shutdown_now(s, (int)op->priv.length);
+	else if (op->priv.kind == SOQI_KIND_CONNECT && soqi_connect_is_local(s))
+		lane->result = soqi_connect_local(s, op->priv.data);
+	else
+		return false;
 	soqi_settled_push(s->loop, lane);
+	return true;
 }
 
 /* Whether the lane has to wait for something other than its request. */
@@ -222,7 +279,8 @@ static bool must_wait(const struct soq_socket *s, const struct soqi_lane *lane)
 		return true;
 	if (lane->index == SOQI_LANE_SEND)
 		return false;
-	return s->phase == SOQI_PHASE_CONNECTING || soqi_accept_is_full(lane);
+	return (s->phase == SOQI_PHASE_CONNECTING && soqi_is_connection(s)) ||
+	       soqi_accept_is_full(lane);
 }
 
 static void cancel_request(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
@@ -237,10 +295,12 @@ static void cancel_request(struct soq_loop *loop, struct soq_socket *s, struct s
 static void serve(struct soq_loop *loop, struct soqi_lane *lane)
 {
 	struct soq_socket *s = soqi_lane_socket(lane);
-	struct soqi_request request = { .token = 0 };
 	struct soqi_ops ended = { NULL, NULL };
-	struct iovec one;
 
+	if (soqi_unlikely(lane->index == SOQI_LANE_WATCH)) {
+		soqi_watch_serve(loop, lane);
+		return;
+	}
 	if (lane->in_kernel) {
 		cancel_request(loop, s, lane);
 		return;
@@ -256,17 +316,8 @@ static void serve(struct soq_loop *loop, struct soqi_lane *lane)
 	lane->generation++;
 	lane->cancel_wanted = false;
 	lane->cancel_sent = false;
-	if (lane->queue.first->priv.kind == SOQI_KIND_SHUTDOWN) {
-		shut(s, lane);
-		return;
-	}
-	fill(loop, s, lane, &one, &request);
-	request.token = soqi_token(s->slot, lane);
-	lane->in_kernel = true;
-	if (soqi_unlikely(loop->dead != 0))
-		soqi_finish(loop, request.token, loop->dead, false);
-	else
-		loop->backend->submit(loop, s, lane, &request);
+	if (!done_at_once(s, lane))
+		submit(loop, s, lane);
 }
 
 void soqi_flush(struct soq_loop *loop)

@@ -12,10 +12,16 @@ static struct soqi_lane *lane_of_token(struct soq_loop *loop, uint64_t token)
 {
 	struct soq_socket *s = soqi_slot_find(loop, (uint32_t)token);
 	struct soqi_lane *lane;
+	unsigned index = (token >> 32) & 3;
 
 	if (s == NULL)
 		return NULL;
-	lane = &s->lane[(token >> 32) & 1];
+	if (soqi_likely(index < SOQI_LANE_WATCH))
+		lane = &s->lane[index];
+	else if (s->watch != NULL)
+		lane = &s->watch->lane;
+	else
+		return NULL;
 	if (!lane->in_kernel || (token & SOQI_TOKEN_MASK) != soqi_token(s->slot, lane))
 		return NULL;
 	return lane;
@@ -47,7 +53,8 @@ void soqi_finish(struct soq_loop *loop, uint64_t token, int32_t result, bool mor
 		soqi_accept_arrived(loop, s, lane->queue.first, result);
 		return;
 	}
-	soqi_judge_note(s, result);
+	if (soqi_likely(lane->index != SOQI_LANE_WATCH))
+		soqi_judge_note(s, result);
 	lane->in_kernel = false;
 	lane->result = result;
 	soqi_settled_push(loop, lane);
@@ -79,28 +86,52 @@ void soqi_loop_fail_requests(struct soq_loop *loop, int error)
 		for (unsigned i = 0; i < 2; i++)
 			if (s->lane[i].in_kernel)
 				soqi_finish(loop, soqi_token(slot, &s->lane[i]), error, false);
+		if (s->watch != NULL && s->watch->lane.in_kernel)
+			soqi_finish(loop, soqi_token(slot, &s->watch->lane), error, false);
 	}
 }
 
-static void settle_stream(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
+/* A unix datagram whose receiver is full: see request.c. */
+static bool waits_unseen(const struct soq_socket *s, const struct soqi_lane *lane)
+{
+	const struct soq_op *op = lane->queue.first;
+
+	return s->family == AF_UNIX && op != NULL && op->priv.kind == SOQI_KIND_SEND &&
+	       lane->whole && op->priv.address != NULL;
+}
+
+void soqi_transfer_settle(struct soq_socket *s, struct soqi_lane *lane, int32_t result,
 			  struct soqi_ops *ended)
 {
 	struct soq_op *op = lane->queue.first;
 	bool receives = lane->index == SOQI_LANE_RECV;
-	int32_t result = receives ? soqi_judge_receive(s, lane->result)
-				  : soqi_judge_send(s, lane->result);
+	uint32_t flags = 0;
 
-	if (result > 0) {
-		if (receives)
-			loop->stats.bytes_received += (uint64_t)result;
-		else
-			loop->stats.bytes_sent += (uint64_t)result;
-	}
+	result = receives ? soqi_judge_receive(s, result) : soqi_judge_send(s, result);
 	/* A synchronous call returns its count first; its error must not get lost. */
 	if (result < 0 && result != -EAGAIN && result != -EINTR && op->priv.moved > 0 &&
 	    op->priv.cause == 0 && (op->priv.flags & SOQI_OP_SYNC) && result != s->error)
 		lane->sync_cause = result;
+	if (receives && result >= 0 && (lane->whole || op->priv.address != NULL))
+		flags = soqi_message_received(op, lane->whole);
 	soqi_lane_settle(lane, result, ended);
+	/* A message ends its op, which is still ours to write to. */
+	if (flags != 0)
+		op->priv.event_flags |= flags;
+}
+
+static void settle_transfer(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
+			    struct soqi_ops *ended)
+{
+	if (lane->result > 0) {
+		if (lane->index == SOQI_LANE_RECV)
+			loop->stats.bytes_received += (uint64_t)lane->result;
+		else
+			loop->stats.bytes_sent += (uint64_t)lane->result;
+	}
+	soqi_transfer_settle(s, lane, lane->result, ended);
+	if (soqi_unlikely(lane->result == -EAGAIN) && waits_unseen(s, lane))
+		soqi_backoff(loop, lane, SOQI_UNIX_BACKOFF_NS);
 }
 
 /* A finish reads what nobody wants any more, until the peer ends or it is cut. */
@@ -122,6 +153,10 @@ static void settle_lane(struct soq_loop *loop, struct soqi_lane *lane)
 	struct soqi_lane *send = &s->lane[SOQI_LANE_SEND];
 	struct soqi_ops ended = { NULL, NULL };
 
+	if (soqi_unlikely(lane->index == SOQI_LANE_WATCH)) {
+		soqi_watch_settle(loop, lane);
+		return;
+	}
 	if (lane == send && soqi_judge_must_hold(s, lane->result)) {
 		lane->held = true;
 		return;
@@ -140,7 +175,7 @@ static void settle_lane(struct soq_loop *loop, struct soqi_lane *lane)
 		soqi_lane_settle(lane, lane->result, &ended);
 		break;
 	default:
-		settle_stream(loop, s, lane, &ended);
+		settle_transfer(loop, s, lane, &ended);
 		break;
 	}
 	soqi_ops_end(loop, s, &ended);

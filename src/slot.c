@@ -43,14 +43,26 @@ static struct soq_socket *slot_new(struct soq_loop *loop)
 	return s;
 }
 
+void soqi_socket_is(struct soq_socket *s, int fd, int family, int type, int protocol)
+{
+	s->fd = fd;
+	s->family = (uint16_t)family;
+	s->type = (uint8_t)type;
+	s->protocol = (uint16_t)protocol;
+	s->lane[SOQI_LANE_RECV].whole = !soqi_is_stream(s);
+	s->lane[SOQI_LANE_SEND].whole = !soqi_is_stream(s);
+}
+
 /* Generations go on counting, so a late completion of the last user is told apart. */
-static void blank(struct soq_socket *s)
+void soqi_socket_blank(struct soq_socket *s)
 {
 	struct soq_socket old = *s;
 
 	s->fd = -1;
 	s->close_op = NULL;
 	s->linger_op = NULL;
+	s->watch = NULL;
+	s->path = NULL;
 	s->next = NULL;
 	s->user = NULL;
 	s->receive_timeout_ns = -1;
@@ -63,11 +75,13 @@ static void blank(struct soq_socket *s)
 	s->epipe_seen = false;
 	s->fin_seen = false;
 	s->reset = false;
+	s->was_connected = false;
+	s->nonblocking = false;
 	s->backend_generation = old.backend_generation + 1;
 	s->backend_bits = 0;
 	memset(s->lane, 0, sizeof(s->lane));
-	for (uint8_t i = 0; i < 2; i++) {
-		s->lane[i].index = i;
+	for (unsigned i = 0; i < 2; i++) {
+		s->lane[i].index = i & 1;
 		s->lane[i].generation = old.lane[i].generation;
 	}
 }
@@ -85,7 +99,7 @@ struct soq_socket *soqi_slot_alloc(struct soq_loop *loop)
 		if (s == NULL)
 			return NULL;
 	}
-	blank(s);
+	soqi_socket_blank(s);
 	s->state = SOQI_SOCKET_OPEN;
 	loop->stats.sockets++;
 	return s;

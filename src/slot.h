@@ -10,14 +10,24 @@
 #include "lane.h"
 
 #include <stdbool.h>
+#include <sys/socket.h>
+
+/* The polls of a socket, and their one request: made at the first poll. See poll.c. */
+struct soqi_watch {
+	struct soqi_lane lane;
+	struct soq_socket *socket;
+	uint32_t armed; /* SOQ_POLL_* the request in the kernel is for */
+};
 
 struct soq_socket {
-	struct soq_loop *loop; /* never changes: other threads may read it */
+	struct soq_loop *loop; /* never changes: other threads may read it; NULL: detached */
 	int32_t fd;
 	uint32_t slot;
 	struct soqi_lane lane[2];
 	struct soq_op *close_op;  /* told when the descriptor is closed, or NULL */
 	struct soq_op *linger_op; /* the op of a lingering close, made when linger is set */
+	struct soqi_watch *watch; /* NULL before the first poll */
+	struct soqi_path *path;   /* the unix path this socket has made, or NULL */
 	struct soq_socket *next;  /* free slots; accepted sockets on their way */
 	void *user;
 	int64_t receive_timeout_ns;
@@ -25,6 +35,8 @@ struct soq_socket {
 	int32_t error;    /* the first connection error, kept */
 	int32_t linger_s; /* -1: off */
 	uint16_t family;
+	uint16_t protocol;
+	uint8_t type;                /* SOCK_* */
 	uint8_t state;               /* enum soqi_socket_state */
 	uint8_t phase;               /* enum soqi_socket_phase */
 	uint8_t finish;              /* enum soqi_finish_step */
@@ -32,6 +44,8 @@ struct soq_socket {
 	bool epipe_seen : 1;         /* a send met -EPIPE, and no other error was seen before */
 	bool fin_seen : 1;           /* the end of stream is certain: a 0 stands */
 	bool reset : 1;              /* the close sends a reset */
+	bool was_connected : 1;      /* before the connect in flight: datagram sockets */
+	bool nonblocking : 1;        /* adopted so */
 	uint32_t backend_generation; /* epoll: tells this socket's events from an older one's */
 	uint32_t backend_bits;       /* epoll: readiness */
 };
@@ -43,7 +57,7 @@ enum soqi_socket_state {
 };
 
 enum soqi_socket_phase {
-	SOQI_PHASE_FRESH = 0,
+	SOQI_PHASE_FRESH = 0, /* as SOQ_STATE_* */
 	SOQI_PHASE_LISTENING,
 	SOQI_PHASE_CONNECTING,
 	SOQI_PHASE_CONNECTED,
@@ -56,11 +70,27 @@ enum soqi_finish_step {
 	SOQI_FINISH_DRAIN, /* the send side is shut; reading until the peer ends */
 };
 
+/* Whether it carries bytes; else messages. */
+static inline bool soqi_is_stream(const struct soq_socket *s)
+{
+	return s->type == SOCK_STREAM;
+}
+
+/* Whether it has a connection, which can end and break. */
+static inline bool soqi_is_connection(const struct soq_socket *s)
+{
+	return s->type == SOCK_STREAM || s->type == SOCK_SEQPACKET;
+}
+
 /* A chunk of the table. */
 #define SOQI_CHUNK_SOCKETS 64u
 
 /* A blank socket of `loop`, or NULL without memory. */
 struct soq_socket *soqi_slot_alloc(struct soq_loop *loop);
+
+/* What every socket begins with, and what it is. */
+void soqi_socket_blank(struct soq_socket *s);
+void soqi_socket_is(struct soq_socket *s, int fd, int family, int type, int protocol);
 
 /* Gives the slot back; no list may know the socket any more. */
 void soqi_slot_free(struct soq_socket *s);

@@ -1,46 +1,52 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening, binding, listening, and what a socket tells of itself. */
-#include "socket.h"
+#include "detached.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <soq/socket.h>
 #include <string.h>
 #include <unistd.h>
 
-static int open_check(int family, int type, int protocol)
+/* SOCK_PACKET; above it are flags. */
+#define TYPE_MAX 10
+
+/* Protocol 0 is the family's choice: the kernel tells which. */
+static int protocol_of(int fd, int asked)
 {
-	if (family != AF_INET && family != AF_INET6)
-		return -EAFNOSUPPORT;
-	if (type != SOCK_STREAM)
-		return -ESOCKTNOSUPPORT;
-	return protocol == 0 || protocol == IPPROTO_TCP ? 0 : -EPROTONOSUPPORT;
+	int protocol = asked;
+	socklen_t size_bytes = sizeof(protocol);
+
+	if (asked == 0)
+		(void)getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size_bytes);
+	return protocol;
 }
 
 int soq_socket_open(struct soq_loop *loop, int family, int type, int protocol,
 		    struct soq_socket **s_out)
 {
+	int flags = SOCK_CLOEXEC | (loop != NULL ? loop->backend->socket_flags : 0);
 	struct soq_socket *s;
 	int error;
 	int fd;
 
-	if (loop == NULL || s_out == NULL)
+	if (s_out == NULL)
 		return -EINVAL;
-	error = soqi_loop_check(loop);
-	if (error == 0)
-		error = open_check(family, type, protocol);
+	error = loop != NULL ? soqi_loop_check(loop) : 0;
 	if (error != 0)
 		return error;
-	fd = socket(family, type | SOCK_CLOEXEC | loop->backend->socket_flags, protocol);
+	if (type < 0 || type > TYPE_MAX)
+		return -EINVAL;
+	fd = socket(family, type | flags, protocol);
 	if (fd < 0)
 		return -errno;
-	s = soqi_slot_alloc(loop);
+	s = loop != NULL ? soqi_slot_alloc(loop) : soqi_detached_alloc();
 	if (s == NULL) {
 		(void)close(fd);
 		return -ENOMEM;
 	}
-	s->fd = fd;
-	s->family = (uint16_t)family;
+	soqi_socket_is(s, fd, family, type, protocol_of(fd, protocol));
 	*s_out = s;
 	return 0;
 }
@@ -50,17 +56,28 @@ int soq_bind(struct soq_socket *s, const struct soq_endpoint *ep)
 	const int on = 1;
 	int error;
 
-	if (ep == NULL || ep->size_bytes == 0 || ep->size_bytes > sizeof(ep->addr) ||
-	    ep->reserved != 0)
+	if (ep == NULL)
 		return -EINVAL;
 	error = soqi_socket_check(s);
+	if (error == 0)
+		error = soqi_endpoint_check(s, ep);
+	if (error == 0)
+		error = soqi_path_reserve(s, ep);
 	if (error != 0)
 		return error;
-	if (ep->addr.any.sa_family != s->family)
-		return -EAFNOSUPPORT;
-	/* On Linux it lets a listener take over from TIME_WAIT, not from a live one. */
-	(void)setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	return bind(s->fd, &ep->addr.any, ep->size_bytes) == 0 ? 0 : -errno;
+	/*
+	 * On Linux it lets a TCP listener take over from TIME_WAIT, not from a live one.
+	 * UDP sockets would share the port.
+	 */
+	if (s->protocol == IPPROTO_TCP)
+		(void)setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(s->fd, &ep->addr.any, ep->size_bytes) != 0) {
+		error = -errno;
+		soqi_path_unmade(s);
+		return error;
+	}
+	soqi_path_made(s);
+	return 0;
 }
 
 int soq_listen(struct soq_socket *s, int backlog)
@@ -74,6 +91,9 @@ int soq_listen(struct soq_socket *s, int backlog)
 	/* The kernel cuts it to net.core.somaxconn. */
 	if (listen(s->fd, backlog > 0 ? backlog : INT32_MAX) != 0)
 		return -errno;
+	/* Threads that poll it race for what is there: none may be left waiting. */
+	if (soqi_is_detached(s))
+		(void)fcntl(s->fd, F_SETFL, fcntl(s->fd, F_GETFL) | O_NONBLOCK);
 	s->phase = SOQI_PHASE_LISTENING;
 	return 0;
 }
@@ -145,7 +165,39 @@ int soq_socket_set_timeouts(struct soq_socket *s, int64_t receive_ns, int64_t se
 
 	if (error != 0)
 		return error;
+	if (soqi_is_detached(s))
+		soqi_detached_lock(s);
 	s->receive_timeout_ns = receive_ns;
 	s->send_timeout_ns = send_ns;
+	if (soqi_is_detached(s))
+		soqi_detached_unlock(s);
+	return 0;
+}
+
+/* The first release's size: a program built against it must go on working. */
+#define INFO_SIZE_MIN sizeof(struct soq_socket_info)
+
+int soq_socket_info(struct soq_socket *s, struct soq_socket_info *info)
+{
+	struct soq_socket_info now = { .size = 0 };
+	int error;
+
+	if (info == NULL || info->size < INFO_SIZE_MIN || info->size > sizeof(*info))
+		return -EINVAL;
+	error = soqi_socket_check(s);
+	if (error != 0)
+		return error;
+	now.size = info->size;
+	now.family = s->family;
+	now.type = s->type;
+	now.protocol = s->protocol;
+	now.detached = soqi_is_detached(s);
+	if (now.detached)
+		soqi_detached_lock(s);
+	now.state = s->phase;
+	now.error = s->error;
+	if (now.detached)
+		soqi_detached_unlock(s);
+	memcpy(info, &now, info->size);
 	return 0;
 }

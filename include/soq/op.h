@@ -7,6 +7,8 @@
 #define SOQ_OP_H
 
 #include <soq/base.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -17,6 +19,7 @@ extern "C" {
 #define SOQ_F_CANCELED  (1u << 1) /* a short result: the op was cancelled or the socket closed */
 #define SOQ_F_TIMED_OUT (1u << 2) /* a short result: the op's deadline came */
 #define SOQ_F_BROKEN    (1u << 3) /* a short result: the connection broke; the error comes next */
+#define SOQ_F_TRUNCATED (1u << 4) /* the message was longer than the memory: its rest is lost */
 
 /**
  * One completion, by value.
@@ -67,6 +70,7 @@ typedef void soq_done_fn(const struct soq_event *event);
  *   -ECHILD  the loop was made before a fork() that made this process
  *   -EXDEV   the loop belongs to another thread
  *   -EBADF   the socket is closed
+ *   -EINVAL  the socket is detached: only synchronous calls work on it
  *   -EBUSY   the op is in flight
  *   -EINVAL  unknown flags, a bad length, or an argument that makes no sense
  *   and the errors of the socket's state, at each call.
@@ -98,6 +102,10 @@ struct soq_op {
 		struct soq_op *timer_prev;
 		int64_t timer_ns;
 		const void *data;
+		void *address;
+		struct soq_message *message;
+		struct msghdr header;
+		struct iovec whole;
 		uint64_t length;
 		uint64_t moved;
 		struct soq_socket *carried_first;

@@ -23,6 +23,13 @@ extern "C" {
  *
  * A handle whose socket is closed answers -EBADF until its memory is used for
  * another socket: oldest first, and never in debug builds.
+ *
+ * A socket opened or adopted with no loop is detached: its synchronous calls are
+ * plain blocking ones, with the same results, errors and timeouts, and any thread
+ * may make them, several at once, as POSIX knows it (send in one thread, receive in
+ * another). It is in no lane, so its calls keep no order among threads; two sends
+ * may interleave. Its handle is dead when it is closed, like a FILE *. An
+ * asynchronous call on it is -EINVAL.
  */
 
 /* Flags of starting calls. */
@@ -37,34 +44,137 @@ extern "C" {
 #define SOQ_SHUTDOWN_BOTH 2
 
 /**
- * Opens a socket on a loop. Its descriptor is close-on-exec from birth.
+ * Opens a socket on a loop, or a detached one if `loop` is NULL. Its descriptor is
+ * close-on-exec from birth. What family, type and protocol there are is the
+ * kernel's to say: TCP, UDP and unix sockets of every type are what soq is tested
+ * with; others are carried as they are.
  *
  * Result: 0 and `*s_out`; on failure `*s_out` is untouched.
- * Errors: -EINVAL           `loop` or `s_out` is NULL
- *         -EAFNOSUPPORT     `family` is neither AF_INET nor AF_INET6
- *         -ESOCKTNOSUPPORT  `type` is not SOCK_STREAM
- *         -EPROTONOSUPPORT  `protocol` is neither 0 nor IPPROTO_TCP
+ * Errors: -EINVAL           `s_out` is NULL, or flags in `type`
+ *         -EAFNOSUPPORT     no such family here
+ *         -ESOCKTNOSUPPORT  the family has no such type
+ *         -EPROTONOSUPPORT  they have no such protocol
+ *         -EPERM, -EACCES   not allowed (raw sockets)
  *         -EMFILE, -ENFILE, -ENOMEM, -ENOBUFS  none left
- *         -ECHILD, -EXDEV   as for every call
+ *         -ECHILD, -EXDEV   as for every call; else what socket(2) says
  * Owner:  close it with one of the calls below.
- * Thread: the loop's.
+ * Thread: the loop's; any, with no loop.
  * .NET:   the Socket constructor
  */
 SOQ_API SOQ_MUST_CHECK int soq_socket_open(struct soq_loop *loop, int family, int type,
 					   int protocol, struct soq_socket **s_out);
 
 /**
+ * Takes over a descriptor made elsewhere, onto a loop or detached. What the socket
+ * is gets read back: family, type, protocol, whether it listens or is connected, its
+ * linger time and its timeouts. It becomes close-on-exec.
+ *
+ * Result: 0 and `*s_out`; on failure `*s_out` is untouched and the descriptor is
+ *         still the caller's, as it was.
+ * Errors: -EINVAL    `s_out` is NULL
+ *         -EBADF     no such descriptor
+ *         -ENOTSOCK  it is no socket
+ *         -ENOMEM    no memory
+ *         -ECHILD, -EXDEV  as for every call
+ * Owner:  the descriptor is the library's; soq_socket_release() gives it back.
+ * Thread: the loop's; any, with no loop.
+ * .NET:   Socket(SafeSocketHandle)
+ */
+SOQ_API SOQ_MUST_CHECK int soq_socket_adopt(struct soq_loop *loop, int fd,
+					    struct soq_socket **s_out);
+
+/**
+ * Gives the descriptor of a quiet socket to the caller. The handle is dead. The
+ * descriptor is blocking if soq opened it, else as it was when it was adopted, and
+ * has the linger time it had here.
+ *
+ * Result: the descriptor, the caller's from then on.
+ * Errors: -EINVAL  NULL
+ *         -EBUSY   ops are in flight, accepted sockets wait, or another thread is
+ *                  inside a call
+ *         -ECHILD, -EXDEV, -EBADF  as for every call
+ * Thread: the loop's; any, on a detached socket.
+ * .NET:   Socket.SafeHandle
+ */
+SOQ_API SOQ_MUST_CHECK int soq_socket_release(struct soq_socket *s);
+
+/**
+ * Takes a quiet socket off its loop: a new, detached handle in place of the old
+ * one, which is dead. What the socket knew stays: its connection error, its user
+ * word, its timeouts.
+ *
+ * Result: 0 and `*s_out`; on failure everything is as it was.
+ * Errors: -EINVAL  NULL, or it is detached
+ *         -EBUSY   ops are in flight, or accepted sockets wait
+ *         -ENOMEM  no memory
+ *         -ECHILD, -EXDEV, -EBADF  as for every call
+ * Thread: the loop's.
+ */
+SOQ_API SOQ_MUST_CHECK int soq_socket_detach(struct soq_socket *s, struct soq_socket **s_out);
+
+/**
+ * Puts a detached socket that no thread uses onto a loop: a new handle in place of
+ * the old one, which is dead.
+ *
+ * Result: 0 and `*s_out`; on failure everything is as it was.
+ * Errors: -EINVAL  NULL, or it is not detached
+ *         -EBUSY   a thread is inside a call
+ *         -ENOMEM  no memory
+ *         -ECHILD, -EXDEV  as for every call, of the loop
+ * Thread: the loop's.
+ */
+SOQ_API SOQ_MUST_CHECK int soq_socket_attach(struct soq_loop *loop, struct soq_socket *s,
+					     struct soq_socket **s_out);
+
+/* Where a socket is in its life. */
+enum soq_socket_state {
+	SOQ_STATE_FRESH = 0,      /* neither listens nor is connected */
+	SOQ_STATE_LISTENING = 1,  /* accepts */
+	SOQ_STATE_CONNECTING = 2, /* a connect is in flight */
+	SOQ_STATE_CONNECTED = 3,  /* has, or had, a peer */
+	SOQ_STATE_CUT = 4,        /* a connect was cut short: only closing is left */
+};
+
+/** What a socket is. */
+struct soq_socket_info {
+	uint32_t size;     /* set by the caller: sizeof(struct soq_socket_info) */
+	int32_t family;    /* AF_* */
+	int32_t type;      /* SOCK_* */
+	int32_t protocol;  /* IPPROTO_*, 0 where the family has none */
+	uint32_t state;    /* enum soq_socket_state, as the library knows it: no probe */
+	uint32_t detached; /* 1 if it is on no loop */
+	int32_t error;     /* the connection error that was kept, 0 if none */
+	uint32_t reserved0;
+	uint64_t reserved[4];
+};
+
+/**
+ * Tells what a socket is.
+ *
+ * Result: 0, and `*info` is filled up to `info->size`.
+ * Errors: -EINVAL  NULL, or `info->size` is none this library knows
+ *         -ECHILD, -EXDEV, -EBADF  as for every call
+ * Thread: the loop's; any, on a detached socket.
+ * .NET:   Socket.AddressFamily, SocketType, ProtocolType, Connected
+ */
+SOQ_API int soq_socket_info(struct soq_socket *s, struct soq_socket_info *info);
+
+/**
  * Gives the socket its local address; port 0 lets the system choose one. TCP
  * listeners may be bound again at once while old connections fade
  * (SO_REUSEADDR); two live listeners on one address are refused.
  *
+ * A unix path is made by this call and removed when this socket is closed, unless
+ * something else has taken its place by then; a socket that is released leaves it.
+ *
  * Result: 0.
  * Errors: -EINVAL        NULL, "none", or the socket has an address already
- *         -EADDRINUSE    the address is taken
+ *         -EADDRINUSE    the address is taken; a unix path exists, even a stale one
  *         -EADDRNOTAVAIL it is none of this machine
  *         -EAFNOSUPPORT  it is of another family than the socket
+ *         -ENOMEM        no memory (a unix path)
  *         -ECHILD, -EXDEV, -EBADF  as for every call; else what bind(2) says
- * Thread: the loop's.
+ * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.Bind
  */
 SOQ_API SOQ_MUST_CHECK int soq_bind(struct soq_socket *s, const struct soq_endpoint *ep);
@@ -78,7 +188,7 @@ SOQ_API SOQ_MUST_CHECK int soq_bind(struct soq_socket *s, const struct soq_endpo
  *         -EISCONN     the socket is connected or connecting
  *         -EADDRINUSE  another socket listens there
  *         -ECHILD, -EXDEV, -EBADF  as for every call; else what listen(2) says
- * Thread: the loop's.
+ * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.Listen
  */
 SOQ_API SOQ_MUST_CHECK int soq_listen(struct soq_socket *s, int backlog);
@@ -88,7 +198,7 @@ SOQ_API SOQ_MUST_CHECK int soq_listen(struct soq_socket *s, int backlog);
  *
  * Result: 0 and `*ep_out`; on failure `*ep_out` is untouched.
  * Errors: -EINVAL  NULL; -ECHILD, -EXDEV, -EBADF as for every call
- * Thread: the loop's.
+ * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.LocalEndPoint
  */
 SOQ_API int soq_socket_local(struct soq_socket *s, struct soq_endpoint *ep_out);
@@ -100,13 +210,13 @@ SOQ_API int soq_socket_local(struct soq_socket *s, struct soq_endpoint *ep_out);
  * Errors: -EINVAL    NULL
  *         -ENOTCONN  it is not connected, or no longer
  *         -ECHILD, -EXDEV, -EBADF  as for every call
- * Thread: the loop's.
+ * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.RemoteEndPoint
  */
 SOQ_API int soq_socket_peer(struct soq_socket *s, struct soq_endpoint *ep_out);
 
 /**
- * The loop a socket is on, or NULL for NULL and closed handles.
+ * The loop a socket is on, or NULL for NULL, closed and detached handles.
  *
  * Thread: the loop's.
  */
@@ -128,7 +238,7 @@ SOQ_API int soq_socket_set_user(struct soq_socket *s, void *user);
  *
  * Result: 0.
  * Errors: -EINVAL NULL; -ECHILD, -EXDEV, -EBADF as for every call
- * Thread: the loop's.
+ * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.ReceiveTimeout, Socket.SendTimeout
  */
 SOQ_API int soq_socket_set_timeouts(struct soq_socket *s, int64_t receive_ns, int64_t send_ns);
@@ -163,7 +273,7 @@ SOQ_API SOQ_MUST_CHECK int soq_accept_async(struct soq_socket *s, struct soq_op 
  *         -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM  none left, and the socket has no
  *                     timeout; with one the call tries again until then
  *         -ECHILD, -EXDEV, -EBADF  as for every call
- * Thread: the loop's.
+ * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.Accept
  */
 SOQ_API SOQ_MUST_CHECK int soq_accept(struct soq_socket *s, struct soq_socket **accepted_out,
@@ -174,17 +284,22 @@ SOQ_API SOQ_MUST_CHECK int soq_accept(struct soq_socket *s, struct soq_socket **
  * fails with its error if it fails. After a failed connect another may be tried;
  * after one that was cancelled or ran into its deadline only closing is left.
  *
+ * On SOCK_DGRAM and SOCK_RAW it fixes the peer, and may be done again for another;
+ * receives do not wait for it. A unix listener whose queue is full is tried again
+ * by timer until it has room: the kernel tells no one when that is.
+ *
  * Result: 0; the event's result is 0.
  * Errors: those of every starting call
  *         -EINVAL        "none", or the socket listens
  *         -EAFNOSUPPORT  an address of another family than the socket
- *         -EISCONN       it is connected
+ *         -EISCONN       it is connected, and connection-oriented
  *         -EALREADY      a connect is in flight, or an earlier one was cut short
  *         as results: -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT and the others of
  *         connect(2); -ECANCELED
  * Owner:  `ep` is the library's until the final event.
  * Thread: the loop's.
- * Kernel: IORING_OP_CONNECT. Fallback: connect(2), nonblocking.
+ * Kernel: IORING_OP_CONNECT; unix sockets connect(2), nonblocking.
+ * Fallback: connect(2), nonblocking.
  * .NET:   Socket.ConnectAsync
  */
 SOQ_API SOQ_MUST_CHECK int soq_connect_async(struct soq_socket *s, struct soq_op *op,
@@ -196,7 +311,7 @@ SOQ_API SOQ_MUST_CHECK int soq_connect_async(struct soq_socket *s, struct soq_op
  * Result: 0.
  * Errors: what soq_connect_async() returns, or its event's result; -ETIMEDOUT
  *         also when the socket's send timeout passed
- * Thread: the loop's.
+ * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.Connect
  */
 SOQ_API SOQ_MUST_CHECK int soq_connect(struct soq_socket *s, const struct soq_endpoint *ep);
@@ -209,7 +324,8 @@ SOQ_API SOQ_MUST_CHECK int soq_connect(struct soq_socket *s, const struct soq_en
  * Result: 0; the event's result is 0.
  * Errors: those of every starting call
  *         -EINVAL    unknown `how`
- *         -ENOTCONN  no connect was started
+ *         -ENOTCONN  no connect was started (a detached listener may be shut:
+ *                    accepts inside end with -ECANCELED, and only closing is left)
  *         as results: -ENOTCONN, -ECANCELED (also behind a send that ended short),
  *         or the error of a connection that broke before its turn
  * Thread: the loop's.
@@ -223,7 +339,7 @@ SOQ_API SOQ_MUST_CHECK int soq_shutdown_async(struct soq_socket *s, struct soq_o
  * Result: 0.
  * Errors: what soq_shutdown_async() returns, or its event's result; -ETIMEDOUT
  *         when the socket's send timeout passed
- * Thread: the loop's.
+ * Thread: the loop's; any, on a detached socket: it wakes who is inside a call.
  * .NET:   Socket.Shutdown
  */
 SOQ_API int soq_shutdown(struct soq_socket *s, int how);
@@ -232,15 +348,20 @@ SOQ_API int soq_shutdown(struct soq_socket *s, int how);
  * Closes the socket. The handle is dead at once; pending ops get -ECANCELED,
  * queued sends are dropped, accepted sockets that were not delivered are
  * aborted. If bytes of a send were dropped or cut, or received bytes were never
- * read, the peer gets a reset, else an end of stream. The descriptor is closed as soon as the kernel has let go of
- * it, at the latest in the turns that end the pending ops.
+ * read, the peer gets a reset, else an end of stream. The descriptor is closed as
+ * soon as the kernel has let go of it, at the latest in the turns that end the
+ * pending ops.
  *
  * With a positive SO_LINGER the close goes on in the background as
- * soq_finish_async() does: sends already started go out. It never blocks.
+ * soq_finish_async() does: sends already started go out. It never blocks, unless
+ * the socket is detached: then it lingers as close(2) does.
  *
  * Result: 0.
- * Errors: -EINVAL NULL; -ECHILD, -EXDEV, -EBADF as for every call
- * Thread: the loop's.
+ * Errors: -EINVAL  NULL
+ *         -EBUSY   another thread is inside a call of a detached socket:
+ *                  soq_shutdown() wakes it
+ *         -ECHILD, -EXDEV, -EBADF  as for every call
+ * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.Close, Socket.Dispose
  */
 SOQ_API int soq_close(struct soq_socket *s);
@@ -260,7 +381,8 @@ SOQ_API SOQ_MUST_CHECK int soq_close_async(struct soq_socket *s, struct soq_op *
 
 /**
  * Closes in good order: lets the sends already started go out, shuts the send
- * side, reads until the peer has ended too, and closes. The handle is dead at
+ * side, reads until the peer has ended too, and closes (on SOCK_DGRAM and SOCK_RAW:
+ * lets the sends go out and closes). The handle is dead at
  * once and pending receives get -ECANCELED. At the timeout (negative: never), or
  * when it is cancelled, it aborts. `deadline_ns` does not apply.
  *
@@ -280,7 +402,7 @@ SOQ_API SOQ_MUST_CHECK int soq_finish_async(struct soq_socket *s, struct soq_op 
  * Result: 0, or why it was not in good order; the socket is closed either way.
  * Errors: -EINVAL NULL; -ECHILD, -EXDEV, -EBADF as for every call; results of
  *         soq_finish_async()
- * Thread: the loop's.
+ * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.Close(timeout)
  */
 SOQ_API int soq_finish(struct soq_socket *s, int64_t timeout_ns);
@@ -290,7 +412,7 @@ SOQ_API int soq_finish(struct soq_socket *s, int64_t timeout_ns);
  *
  * Result: 0.
  * Errors: -EINVAL NULL; -ECHILD, -EXDEV, -EBADF as for every call
- * Thread: the loop's.
+ * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.Close(0)
  */
 SOQ_API int soq_abort(struct soq_socket *s);

@@ -6,8 +6,10 @@
 #include <soq/base.h>
 #include <soq/endpoint.h>
 #include <soq/loop.h>
+#include <soq/message.h>
 #include <soq/op.h>
 #include <soq/option.h>
+#include <soq/poll.h>
 #include <soq/socket.h>
 #include <soq/stream.h>
 

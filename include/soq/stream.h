@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Moving bytes: send and receive, gather and scatter. */
+/* Moving bytes: send and receive, gather and scatter. Messages too: see message.h. */
 #ifndef SOQ_STREAM_H
 #define SOQ_STREAM_H
 
@@ -25,8 +25,9 @@ extern "C" {
  *
  * Result: 0; the event's result is `size_bytes`, or less with SOQ_F_CANCELED,
  *         SOQ_F_TIMED_OUT or SOQ_F_BROKEN. 0 bytes send nothing and end with 0.
- * Errors: those of every starting call; flags: SOQ_CORK
+ * Errors: those of every starting call; flags: SOQ_CORK (streams only)
  *         -EINVAL    more than SSIZE_MAX bytes, or NULL with a size
+ *         -EMSGSIZE  a message above 1 GiB
  *         -ENOTCONN  no connect was started, or the socket listens
  *         -EPIPE     a shutdown of the send side was started before
  *         as results: -ECONNRESET, -EPIPE (the peer had ended its side before),
@@ -46,7 +47,7 @@ SOQ_API SOQ_MUST_CHECK int soq_send_async(struct soq_socket *s, struct soq_op *o
  *         call on the send lane returns the cause).
  * Errors: what soq_send_async() returns, or its event's result; -ETIMEDOUT when
  *         the socket's send timeout passed and nothing was sent
- * Thread: the loop's.
+ * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.Send
  */
 SOQ_API SOQ_MUST_CHECK int64_t soq_send(struct soq_socket *s, const void *buffer, size_t size_bytes,
@@ -69,7 +70,7 @@ SOQ_API SOQ_MUST_CHECK int soq_sendv_async(struct soq_socket *s, struct soq_op *
 /**
  * Sends several segments as one and waits; otherwise as soq_send().
  *
- * Thread: the loop's.
+ * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.Send(IList<ArraySegment<byte>>)
  */
 SOQ_API SOQ_MUST_CHECK int64_t soq_sendv(struct soq_socket *s, const struct iovec *segments,
@@ -84,7 +85,9 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_sendv(struct soq_socket *s, const struct iove
  *         is never an end of stream. An exact receive that meets the end, a
  *         reset, a cancel or its deadline after some bytes has their count (with
  *         the flag); the next receive has the end or the error.
- * Errors: those of every starting call; flags: SOQ_EXACT or SOQ_PEEK, not both
+ *         On a socket of messages: one message, and SOQ_F_TRUNCATED if it was longer.
+ * Errors: those of every starting call; flags: SOQ_EXACT (streams only) or SOQ_PEEK,
+ *         not both
  *         -EINVAL    no bytes, more than SSIZE_MAX, or NULL
  *         -ENOTCONN  no connect was started, or the socket listens
  *         as results: -ECONNRESET, -ECANCELED, -ETIMEDOUT and the others of recv(2)
@@ -101,8 +104,10 @@ SOQ_API SOQ_MUST_CHECK int soq_recv_async(struct soq_socket *s, struct soq_op *o
  *
  * Result: bytes received; 0 at the end of stream.
  * Errors: what soq_recv_async() returns, or its event's result; -ETIMEDOUT when
- *         the socket's receive timeout passed and nothing had come
- * Thread: the loop's.
+ *         the socket's receive timeout passed and nothing had come; -EMSGSIZE when
+ *         a message was longer than `size_bytes`: the memory holds its beginning,
+ *         the rest is lost (soq_recv_msg() gives the count)
+ * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.Receive
  */
 SOQ_API SOQ_MUST_CHECK int64_t soq_recv(struct soq_socket *s, void *buffer, size_t size_bytes,
@@ -125,7 +130,7 @@ SOQ_API SOQ_MUST_CHECK int soq_recvv_async(struct soq_socket *s, struct soq_op *
 /**
  * Receives into several segments and waits; otherwise as soq_recv().
  *
- * Thread: the loop's.
+ * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.Receive(IList<ArraySegment<byte>>)
  */
 SOQ_API SOQ_MUST_CHECK int64_t soq_recvv(struct soq_socket *s, const struct iovec *segments,

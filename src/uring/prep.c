@@ -24,7 +24,10 @@ static void prep_send(struct soqi_uring *impl, struct io_uring_sqe *sqe,
 {
 	const struct iovec *one = request->segments;
 
-	if (request->segment_count == 1)
+	if (request->header != NULL)
+		io_uring_prep_sendmsg(sqe, request->fd, request->header,
+				      (unsigned)request->message_flags);
+	else if (request->segment_count == 1)
 		io_uring_prep_send(sqe, request->fd, one->iov_base, one->iov_len,
 				   request->message_flags);
 	else
@@ -37,7 +40,10 @@ static void prep_recv(struct soqi_uring *impl, struct io_uring_sqe *sqe,
 {
 	const struct iovec *one = request->segments;
 
-	if (request->segment_count == 1)
+	if (request->header != NULL)
+		io_uring_prep_recvmsg(sqe, request->fd, request->header,
+				      (unsigned)request->message_flags);
+	else if (request->segment_count == 1)
 		io_uring_prep_recv(sqe, request->fd, one->iov_base, one->iov_len,
 				   request->message_flags);
 	else
@@ -63,6 +69,9 @@ void soqi_prep_request(struct soqi_uring *impl, struct io_uring_sqe *sqe,
 		break;
 	case SOQI_REQUEST_CONNECT:
 		io_uring_prep_connect(sqe, request->fd, request->addr, request->addr_size_bytes);
+		break;
+	case SOQI_REQUEST_POLL:
+		io_uring_prep_poll_add(sqe, request->fd, (unsigned)request->poll_events);
 		break;
 	}
 	io_uring_sqe_set_data64(sqe, request->token | SOQI_URING_TAG_REQUEST);

@@ -13,6 +13,10 @@ struct bench {
 	struct soq_socket *fresh;  /* only opened */
 	struct soq_socket *closed; /* a dead handle */
 	struct soq_socket *listener;
+	struct soq_socket *detached; /* on no loop */
+	struct soq_socket *datagram; /* bound, not connected */
+	struct soq_endpoint datagram_ep;
+	int fd;                     /* of a socket that is nobody's */
 	struct soq_op *idle, *busy; /* done is set */
 	struct soq_op *quiet;       /* in flight, without done */
 	struct soq_endpoint ep;
@@ -50,6 +54,18 @@ static struct soq_endpoint ep_out;
 static struct soq_loop_info info = { .size = sizeof(info) };
 static struct soq_loop_stats stats = { .size = sizeof(stats) };
 static int value;
+static struct soq_socket_info socket_info = { .size = sizeof(socket_info) };
+
+/* A good message, new each time. */
+static struct soq_message *message_of(const struct iovec *array, uint32_t count)
+{
+	static struct soq_message message;
+
+	message = (struct soq_message){ .size = sizeof(message),
+					.segments = array,
+					.segment_count = count };
+	return &message;
+}
 
 CALL(socket_open, soq_socket_open(on->loop, AF_INET, SOCK_STREAM, 0, &socket_out))
 CALL(bind, soq_bind(on->s, &bench.ep))
@@ -79,6 +95,21 @@ CALL(recv_async, soq_recv_async(on->s, on->op, some, 8, 0))
 CALL(recv, soq_recv(on->s, some, 8, 0))
 CALL(recvv_async, soq_recvv_async(on->s, on->op, segments, 2, 0))
 CALL(recvv, soq_recvv(on->s, segments, 2, 0))
+CALL(socket_adopt, soq_socket_adopt(on->loop, bench.fd, &socket_out))
+CALL(socket_release, soq_socket_release(on->s))
+CALL(socket_detach, soq_socket_detach(on->s, &socket_out))
+CALL(socket_attach, soq_socket_attach(on->loop, bench.detached, &socket_out))
+CALL(socket_info, soq_socket_info(on->s, &socket_info))
+CALL(send_to_async, soq_send_to_async(on->s, on->op, some, 8, 0, &bench.ep))
+CALL(send_to, soq_send_to(on->s, some, 8, 0, &bench.ep))
+CALL(recv_from_async, soq_recv_from_async(on->s, on->op, some, 8, 0, &ep_out))
+CALL(recv_from, soq_recv_from(on->s, some, 8, 0, &ep_out))
+CALL(send_msg_async, soq_send_msg_async(on->s, on->op, message_of(segments, 2), 0))
+CALL(send_msg, soq_send_msg(on->s, message_of(segments, 2), 0))
+CALL(recv_msg_async, soq_recv_msg_async(on->s, on->op, message_of(segments, 2), 0))
+CALL(recv_msg, soq_recv_msg(on->s, message_of(segments, 2), 0))
+CALL(poll_async, soq_poll_async(on->s, on->op, SOQ_POLL_RECV, 0))
+CALL(poll, soq_poll(on->s, SOQ_POLL_RECV, 0))
 CALL(sleep_async, soq_sleep_async(on->loop, on->op, 0))
 CALL(sleep, soq_sleep(on->loop, 0))
 CALL(loop_run, soq_loop_run(on->loop, SOQ_RUN_ONCE, 0))
@@ -112,7 +143,7 @@ static const struct subject {
 	{                                                                                          \
 		"soq_" #name, call_##name, takes                                                   \
 	}
-	S(socket_open, LOOP),
+	S(socket_open, 0),
 	S(bind, SOCKET),
 	S(listen, SOCKET),
 	S(socket_local, SOCKET),
@@ -140,6 +171,21 @@ static const struct subject {
 	S(recv, SOCKET),
 	S(recvv_async, SOCKET | OP | STARTS),
 	S(recvv, SOCKET),
+	S(socket_adopt, 0),
+	S(socket_release, SOCKET),
+	S(socket_detach, SOCKET),
+	S(socket_attach, LOOP),
+	S(socket_info, SOCKET),
+	S(send_to_async, SOCKET | OP | STARTS),
+	S(send_to, SOCKET),
+	S(recv_from_async, SOCKET | OP | STARTS),
+	S(recv_from, SOCKET),
+	S(send_msg_async, SOCKET | OP | STARTS),
+	S(send_msg, SOCKET),
+	S(recv_msg_async, SOCKET | OP | STARTS),
+	S(recv_msg, SOCKET),
+	S(poll_async, SOCKET | OP | STARTS),
+	S(poll, SOCKET),
 	S(sleep_async, LOOP | OP | STARTS),
 	S(sleep, LOOP),
 	S(loop_run, LOOP),

@@ -18,6 +18,10 @@ static const struct iovec empty_segment[] = { { some, 0 } };
 static const struct iovec long_segment[] = { { some, TOO_LONG } };
 static const struct iovec long_sum[] = { { some, SSIZE_MAX }, { some, 1 } };
 static const struct soq_endpoint none;
+static const struct soq_endpoint of_another_family = {
+	.size_bytes = sizeof(struct sockaddr_in6),
+	.addr.ipv6 = { .sin6_family = AF_INET6 },
+};
 
 /* The public functions that a row was tried for. */
 static char tried[128][40];
@@ -74,6 +78,22 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_recv(B.s, NULL, 8, 0));
 	ROW(-EINVAL, soq_recvv_async(B.s, B.idle, NULL, 1, 0));
 	ROW(-EINVAL, soq_recvv(B.s, NULL, 1, 0));
+	ROW(-EINVAL, soq_socket_adopt(B.loop, B.fd, NULL));
+	ROW(-EINVAL, soq_socket_detach(B.fresh, NULL));
+	ROW(-EINVAL, soq_socket_attach(B.loop, B.detached, NULL));
+	ROW(-EINVAL, soq_socket_attach(B.loop, NULL, &socket_out));
+	ROW(-EINVAL, soq_socket_info(B.s, NULL));
+	ROW(-EINVAL, soq_send_to_async(B.datagram, B.idle, some, 8, 0, NULL));
+	ROW(-EINVAL, soq_send_to(B.datagram, some, 8, 0, NULL));
+	ROW(-EINVAL, soq_send_to(B.datagram, NULL, 8, 0, &B.datagram_ep));
+	ROW(-EINVAL, soq_recv_from_async(B.datagram, B.idle, some, 8, 0, NULL));
+	ROW(-EINVAL, soq_recv_from(B.datagram, some, 8, 0, NULL));
+	ROW(-EINVAL, soq_recv_from(B.datagram, NULL, 8, 0, &ep_out));
+	ROW(-EINVAL, soq_send_msg_async(B.datagram, B.idle, NULL, 0));
+	ROW(-EINVAL, soq_send_msg(B.datagram, NULL, 0));
+	ROW(-EINVAL, soq_recv_msg_async(B.datagram, B.idle, NULL, 0));
+	ROW(-EINVAL, soq_recv_msg(B.datagram, NULL, 0));
+	ROW(-EINVAL, soq_recv_msg(B.datagram, message_of(NULL, 1), 0));
 	ROW(-EINVAL, soq_loop_harvest(B.loop, NULL, 1, 0));
 	ROW(-EINVAL, soq_loop_info(B.loop, NULL));
 	ROW(-EINVAL, soq_loop_stats(B.loop, NULL));
@@ -107,6 +127,7 @@ static void rows_handles(struct fixture *t)
 	ROW(1, soq_socket_loop(B.closed) == NULL);
 	ROW(1, soq_socket_user(NULL) == NULL);
 	ROW(1, soq_socket_user(B.closed) == NULL);
+	ROW(1, soq_socket_loop(B.detached) == NULL);
 }
 
 /* The wrong state. */
@@ -127,6 +148,27 @@ static void rows_states(struct fixture *t)
 	ROW(-EINVAL, soq_connect(B.listener, &B.ep));
 	ROW(-EISCONN, soq_listen(B.s, 1));
 	ROW(-EINVAL, soq_bind(B.s, &B.ep));
+	ROW(-ENOTCONN, soq_send_async(B.datagram, B.idle, some, 8, 0));
+	ROW(-ENOTCONN, soq_send_msg(B.datagram, message_of(segments, 2), 0));
+	ROW(-ENOTCONN, soq_shutdown(B.datagram, SOQ_SHUTDOWN_BOTH));
+	ROW(-ENOTCONN, soq_recv_from(B.fresh, some, 8, 0, &ep_out));
+	ROW(-EISCONN, soq_send_to_async(B.s, B.idle, some, 8, 0, &B.ep));
+	ROW(-EINVAL, soq_accept_async(B.datagram, B.idle, 0));
+	ROW(-EBUSY, soq_socket_release(B.s));
+	ROW(-EBUSY, soq_socket_detach(B.s, &socket_out));
+	ROW(-EINVAL, soq_socket_attach(B.loop, B.fresh, &socket_out));
+	ROW(-EINVAL, soq_socket_detach(B.detached, &socket_out));
+	ROW(-EINVAL, soq_accept_async(B.detached, B.idle, 0));
+	ROW(-EINVAL, soq_connect_async(B.detached, B.idle, &B.ep));
+	ROW(-EINVAL, soq_send_async(B.detached, B.idle, some, 8, 0));
+	ROW(-EINVAL, soq_recv_from_async(B.detached, B.idle, some, 8, 0, &ep_out));
+	ROW(-EINVAL, soq_poll_async(B.detached, B.idle, SOQ_POLL_RECV, 0));
+	ROW(-EINVAL, soq_close_async(B.detached, B.idle));
+	ROW(-EINVAL, soq_finish_async(B.detached, B.idle, 0));
+	ROW(-ENOTCONN, soq_send(B.detached, some, 8, 0));
+	ROW(-ENOTCONN, soq_recv(B.detached, some, 8, 0));
+	ROW(-ENOTCONN, soq_shutdown(B.detached, SOQ_SHUTDOWN_SEND));
+	ROW(-EINVAL, soq_accept(B.detached, &socket_out, NULL));
 	ROW(-EBUSY, soq_loop_destroy(B.loop));
 	ROW(-ENOENT, soq_cancel(B.idle));
 	ROW(-ENOENT, soq_wait(&(struct soq_op){ .done = NULL }, 0, &an_event));
@@ -151,14 +193,40 @@ static void rows_flags(struct fixture *t)
 	ROW(-EINVAL, soq_recvv(B.s, segments, 2, 1u << 8));
 	ROW(-EINVAL, soq_shutdown_async(B.s, B.idle, 3));
 	ROW(-EINVAL, soq_shutdown(B.s, -1));
+	ROW(-EINVAL, soq_send_to_async(B.datagram, B.idle, some, 8, SOQ_CORK, &B.datagram_ep));
+	ROW(-EINVAL, soq_send_to(B.datagram, some, 8, 1u << 31, &B.datagram_ep));
+	ROW(-EINVAL, soq_recv_async(B.datagram, B.idle, some, 8, SOQ_EXACT));
+	ROW(-EINVAL, soq_recv_from_async(B.datagram, B.idle, some, 8, SOQ_EXACT, &ep_out));
+	ROW(-EINVAL, soq_recv_from(B.datagram, some, 8, SOQ_MULTISHOT, &ep_out));
+	ROW(-EINVAL, soq_recv_msg(B.datagram, message_of(segments, 2), SOQ_EXACT));
+	ROW(-EINVAL, soq_send_to(B.datagram, some, 8, 0, &none));
+	ROW(-EAFNOSUPPORT, soq_send_to(B.datagram, some, 8, 0, &of_another_family));
+	ROW(-EAFNOSUPPORT, soq_bind(B.fresh, &of_another_family));
+	ROW(-EAFNOSUPPORT, soq_connect(B.fresh, &of_another_family));
+	ROW(-EINVAL, soq_send_msg(B.datagram, &(struct soq_message){ .size = 1 }, 0));
+	ROW(-EINVAL,
+	    soq_recv_msg_async(B.datagram, B.idle, &(struct soq_message){ .size = UINT32_MAX }, 0));
+	ROW(-EINVAL, soq_recv_msg(B.datagram,
+				  &(struct soq_message){ .size = sizeof(struct soq_message),
+							 .segments = segments,
+							 .segment_count = 2,
+							 .reserved = { [7] = 1 } },
+				  0));
+	ROW(-EINVAL, soq_poll_async(B.s, B.idle, 0, 0));
+	ROW(-EINVAL, soq_poll_async(B.s, B.idle, 1u << 6, 0));
+	ROW(-EINVAL, soq_poll_async(B.s, B.idle, SOQ_POLL_RECV, SOQ_PEEK));
+	ROW(-EINVAL, soq_poll(B.s, 1u << 31, 0));
+	ROW(-EINVAL, soq_socket_info(B.s, &(struct soq_socket_info){ .size = 1 }));
 	ROW(-EINVAL, soq_loop_run(B.loop, (enum soq_run)3, 0));
 	ROW(-EINVAL, soq_loop_create(&(struct soq_loop_options){ .size = 1 }, &loop_out));
 	ROW(-EINVAL, soq_loop_info(B.loop, &(struct soq_loop_info){ .size = 1 }));
 	ROW(-EINVAL, soq_loop_stats(B.loop, &(struct soq_loop_stats){ .size = 1 }));
-	ROW(-EAFNOSUPPORT, soq_socket_open(B.loop, AF_UNIX, SOCK_STREAM, 0, &socket_out));
-	ROW(-ESOCKTNOSUPPORT, soq_socket_open(B.loop, AF_INET, SOCK_DGRAM, 0, &socket_out));
-	ROW(-ESOCKTNOSUPPORT,
-	    soq_socket_open(B.loop, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0, &socket_out));
+	ROW(-EAFNOSUPPORT, soq_socket_open(B.loop, 200, SOCK_STREAM, 0, &socket_out));
+	ROW(-ESOCKTNOSUPPORT, soq_socket_open(B.loop, AF_INET, SOCK_RDM, 0, &socket_out));
+	ROW(-EINVAL, soq_socket_open(B.loop, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0, &socket_out));
+	ROW(-EINVAL, soq_socket_open(NULL, AF_INET, -1, 0, &socket_out));
+	ROW(-EBADF, soq_socket_adopt(B.loop, -1, &socket_out));
+	ROW(-EBADF, soq_socket_adopt(NULL, INT32_MAX, &socket_out));
 	ROW(-EPROTONOSUPPORT, soq_socket_open(B.loop, AF_INET, SOCK_STREAM, 17, &socket_out));
 	ROW(-EINVAL, soq_bind(B.fresh, &none));
 	ROW(-EINVAL, soq_connect_async(B.fresh, B.idle, &none));
@@ -194,6 +262,13 @@ static void rows_lengths(struct fixture *t)
 	ROW(-ENOTCONN, soq_recv_async(B.fresh, B.idle, B.fake, INT32_MAX, 0));
 	ROW(-ENOTCONN, soq_recv_async(B.fresh, B.idle, B.fake, HUGE31, 0));
 	ROW(-ENOTCONN, soq_recv_async(B.fresh, B.idle, B.fake, SSIZE_MAX, 0));
+	ROW(-EINVAL, soq_recv_from(B.datagram, some, 0, 0, &ep_out));
+	ROW(-EINVAL, soq_recv_msg(B.datagram, message_of(empty_segment, 1), 0));
+	ROW(-EINVAL, soq_recv_msg(B.datagram, message_of(segments, 0), 0));
+	ROW(-EINVAL, soq_send_msg_async(B.s, B.idle, message_of(segments, 1025), 0));
+	ROW(-EINVAL, soq_send_to(B.datagram, B.fake, TOO_LONG, 0, &B.datagram_ep));
+	ROW(-EMSGSIZE, soq_send_to(B.datagram, B.fake, HUGE31, 0, &B.datagram_ep));
+	ROW(-EMSGSIZE, soq_send_to_async(B.datagram, B.idle, B.fake, SSIZE_MAX, 0, &B.datagram_ep));
 	ROW(-EINVAL, soq_loop_harvest(B.loop, &an_event, 0, 0));
 	ROW(-EINVAL, soq_wait_any(&B.quiet, 0, 0, &an_event));
 }
@@ -241,6 +316,13 @@ static void bench_open(struct fixture *t)
 	bench.listener = soq_listener(t, AF_INET, &bench.ep);
 	bench.closed = open_socket(t, AF_INET);
 	expect(soq_close(bench.closed), 0);
+	expect(soq_socket_open(NULL, AF_INET, SOCK_STREAM, 0, &bench.detached), 0);
+	expect(soq_socket_open(t->loop, AF_INET, SOCK_DGRAM, 0, &bench.datagram), 0);
+	expect(soq_endpoint_loopback(AF_INET, 0, &bench.datagram_ep), 0);
+	expect(soq_bind(bench.datagram, &bench.datagram_ep), 0);
+	expect(soq_socket_local(bench.datagram, &bench.datagram_ep), 0);
+	bench.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	expect_true(bench.fd >= 0);
 	bench.receive = probe(t);
 	bench.sleep = probe_quiet(t);
 	bench.idle = &probe(t)->op;
@@ -272,6 +354,9 @@ static void bench_close(struct fixture *t)
 	expect(soq_close(bench.peer), 0);
 	expect(soq_close(bench.fresh), 0);
 	expect(soq_close(bench.listener), 0);
+	expect(soq_close(bench.detached), 0);
+	expect(soq_close(bench.datagram), 0);
+	close(bench.fd);
 	munmap(bench.fake, 4096);
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* One request, tried: the only place that makes the socket calls of this backend. */
-#include "epoll.h"
+/* One request, tried: the socket calls of the epoll backend and of detached sockets. */
 #include "own.h"
+#include "socket.h"
 
 #include <errno.h>
-#include <sys/socket.h>
+#include <poll.h>
 
 /* One segment, the usual case, spares the kernel the copy of a message header. */
 static ssize_t send_once(const struct soqi_request *request, int flags)
@@ -12,6 +12,8 @@ static ssize_t send_once(const struct soqi_request *request, int flags)
 	const struct msghdr message = { .msg_iov = request->segments,
 					.msg_iovlen = request->segment_count };
 
+	if (request->header != NULL)
+		return sendmsg(request->fd, request->header, flags);
 	if (request->segment_count == 1)
 		return send(request->fd, request->segments->iov_base, request->segments->iov_len,
 			    flags);
@@ -23,6 +25,8 @@ static ssize_t receive_once(const struct soqi_request *request, int flags)
 	struct msghdr message = { .msg_iov = request->segments,
 				  .msg_iovlen = request->segment_count };
 
+	if (request->header != NULL)
+		return recvmsg(request->fd, request->header, flags);
 	if (request->segment_count == 1)
 		return recv(request->fd, request->segments->iov_base, request->segments->iov_len,
 			    flags);
@@ -31,7 +35,7 @@ static ssize_t receive_once(const struct soqi_request *request, int flags)
 
 static int32_t try_message(const struct soqi_request *request)
 {
-	int flags = request->message_flags | MSG_DONTWAIT;
+	int flags = request->message_flags | (request->waits ? 0 : MSG_DONTWAIT);
 	ssize_t count;
 
 	if (request->lent)
@@ -53,7 +57,8 @@ static int32_t try_accept(const struct soqi_request *request)
 	int fd;
 
 	do
-		fd = accept4(request->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		fd = accept4(request->fd, NULL, NULL,
+			     SOCK_CLOEXEC | (request->waits ? 0 : SOCK_NONBLOCK));
 	while (fd < 0 && errno == EINTR);
 	return fd >= 0 ? fd : -errno;
 }
@@ -71,7 +76,17 @@ static int32_t try_connect(const struct soqi_request *request)
 	return -errno;
 }
 
-int32_t soqi_epoll_try(const struct soqi_request *request)
+static int32_t try_poll(const struct soqi_request *request)
+{
+	struct pollfd fd = { .fd = request->fd, .events = request->poll_events };
+	int count = poll(&fd, 1, 0);
+
+	if (count < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	return count > 0 ? fd.revents : -EAGAIN;
+}
+
+int32_t soqi_try(const struct soqi_request *request)
 {
 	switch (request->kind) {
 	case SOQI_REQUEST_ACCEPT:
@@ -79,6 +94,8 @@ int32_t soqi_epoll_try(const struct soqi_request *request)
 		return try_accept(request);
 	case SOQI_REQUEST_CONNECT:
 		return try_connect(request);
+	case SOQI_REQUEST_POLL:
+		return try_poll(request);
 	default:
 		return try_message(request);
 	}

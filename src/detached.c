@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Detached sockets: the blocking calls. A call is an op on the stack in a lane of its
+ * own, so counts, flags and errors come out as on a loop; what a socket knows is
+ * shared by its threads under a lock that is never held while anything waits.
+ */
+#include "detached.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <soq/poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct soqi_detached {
+	struct soq_socket s; /* first: a handle is this */
+	pthread_mutex_t lock;
+	pthread_cond_t told; /* a receive has got its answer, or left */
+	uint64_t answers;    /* of receives, ever */
+	unsigned receivers;  /* threads inside a receive */
+	unsigned inside;     /* threads inside any call */
+};
+
+static struct soqi_detached *of(struct soq_socket *s)
+{
+	return soqi_container_of(s, struct soqi_detached, s);
+}
+
+struct soq_socket *soqi_detached_alloc(void)
+{
+	struct soqi_detached *d = calloc(1, sizeof(*d));
+
+	if (d == NULL)
+		return NULL;
+	if (pthread_mutex_init(&d->lock, NULL) != 0) {
+		free(d);
+		return NULL;
+	}
+	(void)pthread_cond_init(&d->told, NULL);
+	soqi_socket_blank(&d->s);
+	d->s.state = SOQI_SOCKET_OPEN;
+	return &d->s;
+}
+
+void soqi_detached_free(struct soq_socket *s)
+{
+	struct soqi_detached *d = of(s);
+
+	(void)pthread_cond_destroy(&d->told);
+	(void)pthread_mutex_destroy(&d->lock);
+	free(d);
+}
+
+void soqi_detached_lock(struct soq_socket *s)
+{
+	(void)pthread_mutex_lock(&of(s)->lock);
+}
+
+void soqi_detached_unlock(struct soq_socket *s)
+{
+	(void)pthread_mutex_unlock(&of(s)->lock);
+}
+
+/* From here to leave() the socket cannot be closed. The lock is held on return. */
+static struct soqi_detached *enter(struct soq_socket *s)
+{
+	soqi_detached_lock(s);
+	of(s)->inside++;
+	return of(s);
+}
+
+static void leave(struct soqi_detached *d)
+{
+	d->inside--;
+	soqi_detached_unlock(&d->s);
+}
+
+int soqi_detached_quiet(struct soq_socket *s)
+{
+	bool busy;
+
+	soqi_detached_lock(s);
+	busy = of(s)->inside > 0;
+	soqi_detached_unlock(s);
+	return busy ? -EBUSY : 0;
+}
+
+/* Sleeps for `nap_ns`, not beyond `until_ns`. False if that has come. */
+static bool nap(int64_t nap_ns, int64_t until_ns)
+{
+	int64_t now_ns = soqi_now_ns();
+	int64_t end_ns = soqi_after_ns(now_ns, nap_ns);
+	struct timespec end;
+
+	if (now_ns >= until_ns)
+		return false;
+	end = soqi_timespec(end_ns < until_ns ? end_ns : until_ns);
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, NULL) == EINTR)
+		;
+	return true;
+}
+
+/* Waits until the descriptor is ready. The events, 0 when `until_ns` has come, or -errno. */
+static int wait_ready(int fd, short events, int64_t until_ns)
+{
+	struct pollfd one = { .fd = fd, .events = events };
+	int count;
+
+	do {
+		int64_t left_ns = until_ns == SOQI_FOREVER ? 0 : until_ns - soqi_now_ns();
+		struct timespec left = soqi_timespec(left_ns > 0 ? left_ns : 0);
+
+		count = ppoll(&one, 1, until_ns == SOQI_FOREVER ? NULL : &left, NULL);
+	} while (count < 0 && errno == EINTR);
+	if (count < 0)
+		return -errno;
+	return count > 0 ? one.revents : 0;
+}
+
+/* Waits for what the request could not do yet. False if `until_ns` has come. */
+static bool wait_for(const struct soqi_request *request, int64_t until_ns)
+{
+	bool in = request->kind == SOQI_REQUEST_RECV || request->kind == SOQI_REQUEST_ACCEPT;
+
+	/* What no poll watches: see backoff.c. */
+	if (request->message_flags & MSG_DONTWAIT)
+		return nap(SOQI_UNIX_BACKOFF_NS, until_ns);
+	return wait_ready(request->fd, in ? POLLIN : POLLOUT, until_ns) != 0;
+}
+
+static int64_t until_of(const struct soq_op *op)
+{
+	return op->deadline_ns != 0 ? op->deadline_ns : SOQI_FOREVER;
+}
+
+/*
+ * The kernel may give a connection's error to the receive another thread is in: an
+ * -EPIPE waits for its answer, which is about to come.
+ */
+static void wait_for_receiver(struct soqi_detached *d, int32_t result)
+{
+	uint64_t answers = d->answers;
+
+	if (!soqi_judge_may_tell_more(&d->s, result))
+		return;
+	while (d->receivers > 0 && d->answers == answers)
+		(void)pthread_cond_wait(&d->told, &d->lock);
+}
+
+/* One try of what the lane's head still wants, and its result taken in. */
+static void step(struct soqi_detached *d, struct soqi_lane *lane, int64_t until_ns,
+		 struct soqi_ops *ended)
+{
+	bool receives = lane->index == SOQI_LANE_RECV;
+	struct iovec room[SOQI_REQUEST_SEGMENTS];
+	struct soqi_request request = { .token = 0 };
+	struct soq_op *op = lane->queue.first;
+	int32_t result;
+
+	soqi_request_fill(&d->s, lane, room, SOQI_REQUEST_SEGMENTS, &request);
+	request.lent = false;
+	/* A send waits outside: one that breaks off in the kernel would lose its error. */
+	request.waits = receives && until_ns == SOQI_FOREVER;
+	soqi_detached_unlock(&d->s);
+	result = soqi_try(&request);
+	soqi_detached_lock(&d->s);
+	soqi_judge_note(&d->s, result);
+	if (receives && result != -EAGAIN) {
+		d->answers++;
+		(void)pthread_cond_broadcast(&d->told);
+	} else if (!receives) {
+		wait_for_receiver(d, result);
+	}
+	soqi_transfer_settle(&d->s, lane, result, ended);
+	if (result != -EAGAIN || ended->first != NULL)
+		return;
+	soqi_detached_unlock(&d->s);
+	if (!wait_for(&request, until_ns))
+		result = -ETIMEDOUT;
+	soqi_detached_lock(&d->s);
+	if (result == -ETIMEDOUT)
+		(void)soqi_lane_cancel(lane, op, -ETIMEDOUT, ended);
+}
+
+static void transfer(struct soqi_detached *d, const struct soqi_transfer *t, struct soq_op *op,
+		     uint32_t flags, struct soq_event *event)
+{
+	struct soqi_lane lane = { .index = t->index & 1, .whole = !soqi_is_stream(&d->s) };
+	struct soqi_ops ended = { NULL, NULL };
+
+	op->priv.kind = t->index == SOQI_LANE_RECV ? SOQI_KIND_RECV : SOQI_KIND_SEND;
+	op->priv.flags = (uint16_t)(flags | SOQI_OP_SYNC);
+	soqi_lane_push(&lane, op);
+	for (;;) {
+		soqi_lane_take(&lane, SOQI_REQUEST_SEGMENTS, SOQI_REQUEST_BYTES, &ended);
+		if (ended.first != NULL)
+			break;
+		step(d, &lane, until_of(op), &ended);
+		if (ended.first != NULL)
+			break;
+	}
+	event->op = op;
+	event->result = op->priv.result;
+	event->flags = op->priv.event_flags;
+	d->s.lane[t->index].sync_cause = lane.sync_cause;
+	soqi_sync_note(&d->s, t->index, event);
+}
+
+int64_t soqi_detached_transfer(struct soq_socket *s, const struct soqi_transfer *t,
+			       struct soq_op *op, uint32_t flags, struct soq_event *event)
+{
+	struct soqi_detached *d = enter(s);
+	bool receives = t->index == SOQI_LANE_RECV;
+	int error = soqi_transfer_check(s, op, t);
+
+	if (error == 0)
+		error = soqi_sync_begin(s, t->index, op);
+	if (error == 0) {
+		d->receivers += receives;
+		transfer(d, t, op, flags, event);
+		d->receivers -= receives;
+		if (receives)
+			(void)pthread_cond_broadcast(&d->told);
+	}
+	leave(d);
+	return error != 0 ? error : event->result;
+}
+
+/* One accepted descriptor, or -errno. The lock is not held. */
+static int32_t accept_one(struct soq_socket *s, int64_t until_ns)
+{
+	const struct soqi_request request = { .kind = SOQI_REQUEST_ACCEPT,
+					      .fd = s->fd,
+					      .waits = true };
+
+	for (;;) {
+		int32_t result = soqi_try(&request);
+
+		if (result >= 0)
+			return result;
+		if (soqi_accept_is_shortage(result)) {
+			if (until_ns == SOQI_FOREVER)
+				return result;
+			if (!nap(SOQI_ACCEPT_BACKOFF_NS, until_ns))
+				return -ETIMEDOUT;
+		} else if (!soqi_accept_is_passing(result)) {
+			return result;
+		} else if (result == -EAGAIN && !wait_for(&request, until_ns)) {
+			return -ETIMEDOUT;
+		}
+	}
+}
+
+int soqi_detached_accept(struct soq_socket *s, struct soq_socket **accepted_out,
+			 struct soq_endpoint *peer_out)
+{
+	struct soqi_detached *d = enter(s);
+	struct soq_op op = { 0 };
+	struct soq_socket *accepted;
+	int error = s->phase == SOQI_PHASE_LISTENING ? 0 : -EINVAL;
+	int32_t fd = -1;
+
+	if (error == 0)
+		error = soqi_sync_begin(s, SOQI_LANE_RECV, &op);
+	if (error == 0) {
+		soqi_detached_unlock(s);
+		fd = accept_one(s, until_of(&op));
+		soqi_detached_lock(s);
+		error = fd < 0 ? fd : 0;
+		/* Another thread has shut the listener. */
+		if (error == -EINVAL && s->phase != SOQI_PHASE_LISTENING)
+			error = -ECANCELED;
+	}
+	leave(d);
+	if (error != 0)
+		return error;
+	accepted = soqi_detached_alloc();
+	if (accepted == NULL) {
+		soqi_reset_on_close(fd);
+		(void)close(fd);
+		return -ENOMEM;
+	}
+	soqi_socket_is(accepted, fd, s->family, s->type, s->protocol);
+	accepted->phase = SOQI_PHASE_CONNECTED;
+	*accepted_out = accepted;
+	/* The peer may be gone again already; then there is no address to tell. */
+	if (peer_out != NULL && soq_socket_peer(accepted, peer_out) != 0)
+		peer_out->size_bytes = 0;
+	return 0;
+}
+
+/* Connects with a descriptor that does not block. The lock is not held. */
+static int32_t connect_until(const struct soqi_request *request, int64_t until_ns)
+{
+	int flags = fcntl(request->fd, F_GETFL);
+	int32_t result;
+
+	(void)fcntl(request->fd, F_SETFL, flags | O_NONBLOCK);
+	while ((result = soqi_try(request)) == -EAGAIN)
+		if (!wait_for(request, until_ns)) {
+			result = -ETIMEDOUT;
+			break;
+		}
+	(void)fcntl(request->fd, F_SETFL, flags);
+	return result;
+}
+
+int soqi_detached_connect(struct soq_socket *s, const struct soq_endpoint *ep)
+{
+	struct soqi_request request = { .kind = SOQI_REQUEST_CONNECT };
+	struct soqi_detached *d = enter(s);
+	struct soq_op op = { 0 };
+	int error = soqi_connect_check(s, ep);
+	int32_t result = 0;
+	bool cut;
+
+	if (error == 0)
+		error = soqi_sync_begin(s, SOQI_LANE_SEND, &op);
+	if (error != 0) {
+		leave(d);
+		return error;
+	}
+	request.fd = s->fd;
+	request.addr = &ep->addr.any;
+	request.addr_size_bytes = ep->size_bytes;
+	request.message_flags = soqi_connect_is_local(s) ? MSG_DONTWAIT : 0;
+	s->was_connected = s->phase == SOQI_PHASE_CONNECTED;
+	s->phase = SOQI_PHASE_CONNECTING;
+	soqi_detached_unlock(s);
+	result = connect_until(&request, until_of(&op));
+	soqi_detached_lock(s);
+	cut = result == -ETIMEDOUT && op.deadline_ns != 0 && soqi_now_ns() >= op.deadline_ns;
+	if (result == 0)
+		s->phase = SOQI_PHASE_CONNECTED;
+	else if (!soqi_is_connection(s))
+		s->phase = s->was_connected ? SOQI_PHASE_CONNECTED : SOQI_PHASE_FRESH;
+	else
+		s->phase = cut ? SOQI_PHASE_CUT : SOQI_PHASE_FRESH;
+	leave(d);
+	return result;
+}
+
+int soqi_detached_shutdown(struct soq_socket *s, int how)
+{
+	struct soqi_detached *d = enter(s);
+	struct soq_op op = { 0 };
+	int error = soqi_shutdown_check(s, how);
+
+	if (error == -ENOTCONN && s->phase == SOQI_PHASE_LISTENING) {
+		/* It wakes who is inside an accept; the kernel lets no one listen on. */
+		s->phase = SOQI_PHASE_CUT;
+		error = shutdown(s->fd, SHUT_RDWR) == 0 ? 0 : -errno;
+		leave(d);
+		return error;
+	}
+	if (error == 0)
+		error = soqi_sync_begin(s, SOQI_LANE_SEND, &op);
+	if (error == 0) {
+		if (how != SOQ_SHUTDOWN_RECV)
+			s->shut_send = true;
+		error = soqi_shutdown_now(s, how);
+	}
+	leave(d);
+	return error;
+}
+
+int soqi_detached_poll(struct soq_socket *s, uint32_t events, int64_t timeout_ns)
+{
+	int64_t until_ns = soqi_until(timeout_ns);
+	struct soqi_detached *d;
+	int result = soqi_poll_check(events, 0);
+
+	if (result != 0)
+		return result;
+	d = enter(s);
+	soqi_detached_unlock(s);
+	result = wait_ready(s->fd, soqi_poll_to_system(events), until_ns);
+	soqi_detached_lock(s);
+	leave(d);
+	return result > 0 ? (int)soqi_poll_from_system(result) : result;
+}
+
+int soqi_detached_close(struct soq_socket *s, bool abort)
+{
+	int error = soqi_detached_quiet(s);
+
+	if (error != 0)
+		return error;
+	if (abort && soqi_is_connection(s))
+		soqi_reset_on_close(s->fd);
+	soqi_path_remove(s);
+	/* It lingers, if that was asked for. */
+	(void)close(s->fd);
+	soqi_detached_free(s);
+	return 0;
+}
+
+/* Reads to the end of stream. 0, or why it was not reached. */
+static int drain(struct soq_socket *s, int64_t until_ns)
+{
+	char discard[SOQI_DISCARD_BYTES];
+	struct iovec room = { discard, sizeof(discard) };
+	const struct soqi_request request = { .kind = SOQI_REQUEST_RECV,
+					      .fd = s->fd,
+					      .segments = &room,
+					      .segment_count = 1 };
+	int32_t result;
+
+	for (;;) {
+		result = soqi_try(&request);
+		soqi_judge_note(s, result);
+		if (result == -EAGAIN) {
+			if (!wait_for(&request, until_ns))
+				return -ETIMEDOUT;
+		} else if (result <= 0) {
+			return soqi_judge_receive(s, result);
+		} else if (until_ns != SOQI_FOREVER && soqi_now_ns() >= until_ns) {
+			return -ETIMEDOUT;
+		}
+	}
+}
+
+int soqi_detached_finish(struct soq_socket *s, int64_t timeout_ns)
+{
+	int64_t until_ns = soqi_until(timeout_ns);
+	int result = soqi_detached_quiet(s);
+
+	if (result != 0)
+		return result;
+	if (soqi_is_connection(s) && s->phase == SOQI_PHASE_CONNECTED) {
+		s->shut_send = true;
+		(void)shutdown(s->fd, SHUT_WR);
+		result = drain(s, until_ns);
+	}
+	(void)soqi_detached_close(s, result == -ETIMEDOUT);
+	return result;
+}

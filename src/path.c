@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The unix path a socket has made, removed when that socket is closed. Only what is
+ * still the same file goes: device and inode are noted after the bind, and compared
+ * before. The path is kept absolute, since the program may change its directory.
+ */
+#include "detached.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+struct soqi_path {
+	size_t size_bytes; /* of all this */
+	dev_t device;
+	ino_t inode;
+	char name[];
+};
+
+/* A detached socket has no loop, and so no allocator but the C library's. */
+static void *path_alloc(struct soq_socket *s, size_t size_bytes)
+{
+	return s->loop != NULL ? soqi_alloc(s->loop, size_bytes) : calloc(1, size_bytes);
+}
+
+void soqi_path_forget(struct soq_socket *s)
+{
+	struct soqi_path *path = s->path;
+
+	s->path = NULL;
+	if (path == NULL)
+		return;
+	if (s->loop != NULL)
+		soqi_free(s->loop, path, path->size_bytes);
+	else
+		free(path);
+}
+
+/* The length of the path in a unix address; 0 if it is abstract or unnamed. */
+static size_t path_length(const struct soq_endpoint *ep)
+{
+	const struct sockaddr_un *addr = (const struct sockaddr_un *)&ep->addr.storage;
+	size_t head = offsetof(struct sockaddr_un, sun_path);
+
+	if (ep->addr.any.sa_family != AF_UNIX || ep->size_bytes <= head)
+		return 0;
+	return strnlen(addr->sun_path, ep->size_bytes - head);
+}
+
+int soqi_path_reserve(struct soq_socket *s, const struct soq_endpoint *ep)
+{
+	const struct sockaddr_un *addr = (const struct sockaddr_un *)&ep->addr.storage;
+	size_t length = path_length(ep);
+	size_t room = length + 1;
+	char *folder = NULL;
+	struct soqi_path *path;
+
+	if (length == 0 || s->path != NULL)
+		return 0;
+	if (addr->sun_path[0] != '/') {
+		folder = getcwd(NULL, 0);
+		if (folder == NULL)
+			return -errno;
+		room += strlen(folder) + 1;
+	}
+	path = path_alloc(s, sizeof(*path) + room);
+	if (path != NULL) {
+		path->size_bytes = sizeof(*path) + room;
+		if (folder != NULL) {
+			strcpy(path->name, folder);
+			strcat(path->name, "/");
+		}
+		strncat(path->name, addr->sun_path, length);
+		s->path = path;
+	}
+	free(folder);
+	return path != NULL ? 0 : -ENOMEM;
+}
+
+void soqi_path_unmade(struct soq_socket *s)
+{
+	if (s->path != NULL && s->path->inode == 0)
+		soqi_path_forget(s);
+}
+
+void soqi_path_made(struct soq_socket *s)
+{
+	struct stat found;
+
+	if (s->path == NULL)
+		return;
+	if (lstat(s->path->name, &found) != 0) {
+		soqi_path_forget(s);
+		return;
+	}
+	s->path->device = found.st_dev;
+	s->path->inode = found.st_ino;
+}
+
+void soqi_path_remove(struct soq_socket *s)
+{
+	const struct soqi_path *path = s->path;
+	struct stat found;
+
+	if (path == NULL)
+		return;
+	if (lstat(path->name, &found) == 0 && S_ISSOCK(found.st_mode) &&
+	    found.st_dev == path->device && found.st_ino == path->inode)
+		(void)unlink(path->name);
+	soqi_path_forget(s);
+}
+
+/* Carries the path over to another handle of the same socket. */
+int soqi_path_move(struct soq_socket *from, struct soq_socket *to)
+{
+	const struct soqi_path *path = from->path;
+
+	if (path == NULL)
+		return 0;
+	to->path = path_alloc(to, path->size_bytes);
+	if (to->path == NULL)
+		return -ENOMEM;
+	memcpy(to->path, path, path->size_bytes);
+	return 0;
+}

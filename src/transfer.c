@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* Every send and receive: the checks, the start, the synchronous twin. */
+#include "detached.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <soq/message.h>
+#include <soq/stream.h>
+
+int soqi_sync_begin(struct soq_socket *s, enum soqi_lane_index index, struct soq_op *op)
+{
+	int64_t timeout_ns = index == SOQI_LANE_RECV ? s->receive_timeout_ns : s->send_timeout_ns;
+	int cause = s->lane[index].sync_cause;
+
+	s->lane[index].sync_cause = 0;
+	if (cause == 0 && timeout_ns >= 0)
+		op->deadline_ns = soqi_after_ns(soqi_now_ns(), timeout_ns);
+	return cause;
+}
+
+void soqi_sync_note(struct soq_socket *s, enum soqi_lane_index index, const struct soq_event *event)
+{
+	if (event->flags & SOQ_F_TIMED_OUT)
+		s->lane[index].sync_cause = -ETIMEDOUT;
+	else if (event->flags & SOQ_F_CANCELED)
+		s->lane[index].sync_cause = -ECANCELED;
+}
+
+int64_t soqi_sync_end(struct soq_socket *s, enum soqi_lane_index index, struct soq_op *op,
+		      struct soq_event *event)
+{
+	int64_t result = soqi_op_wait_sync(s->loop, op, event);
+
+	soqi_sync_note(s, index, event);
+	return result;
+}
+
+/* The checks of one buffer; its size becomes the op's length. */
+static int buffer_check(struct soq_op *op, const void *buffer, size_t size_bytes)
+{
+	if (size_bytes > SSIZE_MAX || (buffer == NULL && size_bytes > 0))
+		return -EINVAL;
+	op->priv.data = buffer;
+	op->priv.length = size_bytes;
+	op->priv.segment_count = 1;
+	return 0;
+}
+
+/* The same for an array of segments. */
+static int segments_check(struct soq_op *op, const struct iovec *segments, size_t segment_count)
+{
+	uint64_t sum = 0;
+
+	if (segments == NULL || segment_count == 0 || segment_count > SOQ_SEGMENTS_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < segment_count; i++) {
+		if (segments[i].iov_base == NULL && segments[i].iov_len > 0)
+			return -EINVAL;
+		if (segments[i].iov_len > SSIZE_MAX || sum + segments[i].iov_len > SSIZE_MAX)
+			return -EINVAL;
+		sum += segments[i].iov_len;
+	}
+	op->priv.data = segments;
+	op->priv.length = sum;
+	op->priv.segment_count = (uint32_t)segment_count;
+	return 0;
+}
+
+bool soqi_carries(const struct soq_socket *s)
+{
+	return s->phase == SOQI_PHASE_CONNECTED || s->phase == SOQI_PHASE_CONNECTING;
+}
+
+int soqi_endpoint_check(const struct soq_socket *s, const struct soq_endpoint *ep)
+{
+	if (ep == NULL || ep->size_bytes < sizeof(ep->addr.any.sa_family) ||
+	    ep->size_bytes > sizeof(ep->addr) || ep->reserved != 0)
+		return -EINVAL;
+	return ep->addr.any.sa_family == s->family ? 0 : -EAFNOSUPPORT;
+}
+
+/* The flags a caller may pass: above them are the library's own. */
+#define SEND_FLAGS SOQ_CORK
+#define RECV_FLAGS (SOQ_EXACT | SOQ_PEEK)
+
+static int send_check(const struct soq_socket *s, const struct soq_op *op,
+		      const struct soqi_transfer *t)
+{
+	int error;
+
+	if ((t->flags & ~SEND_FLAGS) != 0 || (t->flags != 0 && !soqi_is_stream(s)))
+		return -EINVAL;
+	if (s->type == SOCK_SEQPACKET && op->priv.length == 0)
+		return -EINVAL;
+	if (t->address != NULL) {
+		error = soqi_is_connection(s) ? -EISCONN : soqi_endpoint_check(s, t->address);
+		if (error != 0)
+			return error;
+	} else if (!soqi_carries(s)) {
+		return -ENOTCONN;
+	}
+	return s->shut_send ? -EPIPE : 0;
+}
+
+static int receive_check(const struct soq_socket *s, const struct soq_op *op, uint32_t flags)
+{
+	if ((flags & ~RECV_FLAGS) != 0 || flags == RECV_FLAGS || op->priv.length == 0)
+		return -EINVAL;
+	if ((flags & SOQ_EXACT) && !soqi_is_stream(s))
+		return -EINVAL;
+	return soqi_carries(s) || !soqi_is_connection(s) ? 0 : -ENOTCONN;
+}
+
+/* A message is one call of the kernel's, with what that can take. */
+static int message_limits(const struct soq_op *op, const struct soqi_transfer *t)
+{
+	if (t->vector && op->priv.segment_count > SOQ_MESSAGE_SEGMENTS_MAX)
+		return -EMSGSIZE;
+	return t->index == SOQI_LANE_SEND && op->priv.length > SOQI_REQUEST_BYTES ? -EMSGSIZE : 0;
+}
+
+int soqi_transfer_check(const struct soq_socket *s, struct soq_op *op,
+			const struct soqi_transfer *t)
+{
+	int error = t->vector ? segments_check(op, t->data, t->count)
+			      : buffer_check(op, t->data, t->count);
+
+	if (error == 0)
+		error = t->index == SOQI_LANE_RECV ? receive_check(s, op, t->flags)
+						   : send_check(s, op, t);
+	if (error == 0 && !soqi_is_stream(s))
+		error = message_limits(op, t);
+	if (error != 0)
+		return error;
+	op->priv.address = t->address;
+	op->priv.message = t->message;
+	return 0;
+}
+
+static uint32_t op_flags(const struct soqi_transfer *t)
+{
+	return t->flags | (t->vector ? SOQI_OP_VECTOR : 0);
+}
+
+static void start(struct soq_socket *s, struct soq_op *op, const struct soqi_transfer *t,
+		  uint32_t flags)
+{
+	soqi_op_start(s->loop, s, op, t->index == SOQI_LANE_RECV ? SOQI_KIND_RECV : SOQI_KIND_SEND,
+		      flags);
+	soqi_op_start_lane(s, &s->lane[t->index], op);
+}
+
+int soqi_transfer_start(struct soq_socket *s, struct soq_op *op, const struct soqi_transfer *t)
+{
+	int error = soqi_start_check(s, op);
+
+	if (error == 0)
+		error = soqi_transfer_check(s, op, t);
+	if (error == 0)
+		start(s, op, t, op_flags(t));
+	return error;
+}
+
+static int64_t transfer_attached(struct soq_socket *s, const struct soqi_transfer *t,
+				 struct soq_op *op, struct soq_event *event)
+{
+	int error = soqi_start_check(s, op);
+
+	if (error == 0)
+		error = soqi_transfer_check(s, op, t);
+	if (error == 0)
+		error = soqi_sync_begin(s, t->index, op);
+	if (error != 0)
+		return error;
+	start(s, op, t, op_flags(t) | SOQI_OP_SYNC);
+	return soqi_sync_end(s, t->index, op, event);
+}
+
+int64_t soqi_transfer(struct soq_socket *s, const struct soqi_transfer *t)
+{
+	struct soq_op op = { 0 };
+	struct soq_event event = { 0 };
+	int64_t result;
+
+	if (soqi_is_detached(s))
+		result = soqi_detached_transfer(s, t, &op, op_flags(t), &event);
+	else
+		result = transfer_attached(s, t, &op, &event);
+	/* A count alone cannot say that a message was cut; the struct of soq_recv_msg() can. */
+	if (result >= 0 && (event.flags & SOQ_F_TRUNCATED) && t->message == NULL)
+		return -EMSGSIZE;
+	return result;
+}
