@@ -188,6 +188,36 @@ SOQ_API int soq_endpoint_port(const struct soq_endpoint *ep);
  */
 SOQ_API int soq_endpoint_equal(const struct soq_endpoint *a, const struct soq_endpoint *b);
 
+/**
+ * Puts endpoints in a total order, for sorting and for trees: by the number of
+ * the family, then by address, port and scope, each by value; unix domain
+ * addresses without a name first, then paths, then abstract names, byte by byte,
+ * the shorter first where one begins with the other; other families by their
+ * bytes. First of all come NULL and what is no address, then "none".
+ *
+ * Result: -1, 0 or 1 as `a` is before, the same as or after `b`. It is 0 exactly
+ *         where soq_endpoint_equal() is 1, and between any two that are NULL or no
+ *         address, which equal nothing.
+ * Thread: any.
+ */
+SOQ_API int soq_endpoint_compare(const struct soq_endpoint *a, const struct soq_endpoint *b);
+
+/**
+ * A number to find an endpoint by: equal endpoints have the same for the same
+ * seed.
+ *
+ * Peers choose their addresses, and one that knows the numbers can choose them so
+ * that all fall into one bucket of a table. So the hash is a keyed one
+ * (SipHash-1-3): take a seed from getrandom(2), for each table its own, and keep
+ * it to yourself. Numbers are for this process alone; another version of the
+ * library may have others.
+ *
+ * Result: all 64 bits are equally good; of NULL and "none" it is a number as well.
+ * Thread: any.
+ * .NET:   EndPoint.GetHashCode
+ */
+SOQ_API uint64_t soq_endpoint_hash(const struct soq_endpoint *ep, uint64_t seed);
+
 #ifdef __cplusplus
 }
 #endif

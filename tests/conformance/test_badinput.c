@@ -109,6 +109,10 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_endpoint_port(&none));
 	ROW(0, soq_endpoint_equal(NULL, NULL));
 	ROW(0, soq_endpoint_equal(NULL, &B.ep));
+	ROW(0, soq_endpoint_compare(NULL, NULL));
+	ROW(-1, soq_endpoint_compare(NULL, &B.ep));
+	ROW(1, soq_endpoint_compare(&B.ep, &none));
+	ROW(1, soq_endpoint_hash(NULL, 7) == soq_endpoint_hash(NULL, 7));
 	ROW(SOQ_VERSION, soq_version());
 }
 
