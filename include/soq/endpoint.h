@@ -56,9 +56,9 @@ struct soq_endpoint {
  *
  * In a path or an abstract name `\xHH`, with two hexadecimal digits, is the byte
  * of that value, so `\x5c` is a backslash; control characters must be written
- * so. Bytes from 0x80 on may stand for themselves. An `@` that begins a path,
- * not an abstract name, has `./` before it, which is then no part of the path:
- * `unix:./@x` is the path "@x".
+ * so, and NUL can be in an abstract name alone. Bytes from 0x80 on may stand for
+ * themselves. An `@` that begins a path, not an abstract name, has `./` before
+ * it, which is then no part of the path: `unix:./@x` is the path "@x".
  *
  * Strict: four decimal numbers for IPv4, brackets around IPv6, a decimal port
  * without leading zeros. Names, short forms (`127.1`), octal and hexadecimal
@@ -78,7 +78,8 @@ SOQ_API SOQ_MUST_CHECK int soq_endpoint_parse(const char *text, struct soq_endpo
 
 /**
  * Writes the text that soq_endpoint_parse() reads back as an equal endpoint; the
- * scope of an IPv6 address as a number.
+ * scope of an IPv6 address as a number, which reads back where there is such an
+ * interface.
  *
  * It is printable ASCII alone, so that a peer, who chooses its own name, can
  * write nothing into a log or a terminal but that name: in a path or an abstract
