@@ -6,6 +6,8 @@
  */
 #include "detached.h"
 
+#include "endpoint.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -325,7 +327,7 @@ int soqi_detached_connect(struct soq_socket *s, const struct soq_endpoint *ep)
 	}
 	request.fd = s->fd;
 	request.addr = &ep->addr.any;
-	request.addr_size_bytes = ep->size_bytes;
+	request.addr_size_bytes = soqi_endpoint_kernel_size(ep);
 	request.message_flags = soqi_connect_is_local(s) ? MSG_DONTWAIT : 0;
 	s->was_connected = s->phase == SOQI_PHASE_CONNECTED;
 	s->phase = SOQI_PHASE_CONNECTING;

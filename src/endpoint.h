@@ -20,6 +20,17 @@ struct soqi_unix_name {
 /* The family of what holds all of an address, else -EINVAL: "none" as well. */
 int soqi_endpoint_family(const struct soq_endpoint *ep);
 
+/*
+ * The size the kernel takes it by: it tells 111 of a path that fills sun_path, and
+ * refuses that.
+ */
+static inline socklen_t soqi_endpoint_kernel_size(const struct soq_endpoint *ep)
+{
+	if (ep->addr.any.sa_family == AF_UNIX && ep->size_bytes > sizeof(ep->addr.local))
+		return sizeof(ep->addr.local);
+	return ep->size_bytes;
+}
+
 /* `ep` is of AF_UNIX, and the name lives as long as it does. */
 struct soqi_unix_name soqi_endpoint_unix_name(const struct soq_endpoint *ep);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening, binding, listening, and what a socket tells of itself. */
 #include "detached.h"
+#include "endpoint.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,7 +72,7 @@ int soq_bind(struct soq_socket *s, const struct soq_endpoint *ep)
 	 */
 	if (s->protocol == IPPROTO_TCP)
 		(void)setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(s->fd, &ep->addr.any, ep->size_bytes) != 0) {
+	if (bind(s->fd, &ep->addr.any, soqi_endpoint_kernel_size(ep)) != 0) {
 		error = -errno;
 		soqi_path_unmade(s);
 		return error;
