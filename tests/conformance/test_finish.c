@@ -155,7 +155,8 @@ static void finish_waits_and_returns(struct fixture *t)
 	expect(soq_finish(s, FOREVER), 0);
 	expect(raw_recv(t, fd, &byte, 1), 0);
 	expect(soq_finish(late, 3 * MS), -ETIMEDOUT);
-	expect(soq_finish(late, 0), -EBADF);
+	if (t->home)
+		expect(soq_finish(late, 0), -EBADF);
 
 	close(fd);
 	close(other);
