@@ -106,8 +106,9 @@ SOQ_API int soq_socket_local(struct soq_socket *s, struct soq_endpoint *ep_out);
 SOQ_API int soq_socket_peer(struct soq_socket *s, struct soq_endpoint *ep_out);
 
 /**
- * The loop a socket is on, or NULL for NULL and closed handles.
+ * The loop a socket is on.
  *
+ * Result: the loop, or NULL for NULL and closed handles.
  * Thread: the loop's.
  */
 SOQ_API struct soq_loop *soq_socket_loop(const struct soq_socket *s);
@@ -116,6 +117,8 @@ SOQ_API struct soq_loop *soq_socket_loop(const struct soq_socket *s);
  * A word of the caller's, kept with the socket: NULL at first, NULL again once
  * it is closed.
  *
+ * Result: soq_socket_user(): the word. soq_socket_set_user(): 0.
+ * Errors: -EINVAL NULL; -ECHILD, -EXDEV, -EBADF as for every call
  * Thread: the loop's.
  */
 SOQ_API void *soq_socket_user(const struct soq_socket *s);
