@@ -63,6 +63,7 @@ struct soq_loop_options {
  *         with SOQ_BACKEND_URING also why io_uring cannot be had: -ENOSYS,
  *         -EPERM, -EACCES, or -EOPNOTSUPP when the floor is not met or soq was
  *         built without it
+ * Thread: any.
  * Kernel: 6.1 for io_uring. Fallback: epoll(7), with the same behaviour.
  */
 SOQ_API SOQ_MUST_CHECK int soq_loop_create(const struct soq_loop_options *options,

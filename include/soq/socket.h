@@ -135,7 +135,9 @@ enum soq_socket_state {
 	SOQ_STATE_CUT = 4,        /* a connect was cut short: only closing is left */
 };
 
-/** What a socket is. */
+/**
+ * What a socket is.
+ */
 struct soq_socket_info {
 	uint32_t size;     /* set by the caller: sizeof(struct soq_socket_info) */
 	int32_t family;    /* AF_* */
@@ -216,8 +218,9 @@ SOQ_API int soq_socket_local(struct soq_socket *s, struct soq_endpoint *ep_out);
 SOQ_API int soq_socket_peer(struct soq_socket *s, struct soq_endpoint *ep_out);
 
 /**
- * The loop a socket is on, or NULL for NULL, closed and detached handles.
+ * The loop a socket is on.
  *
+ * Result: the loop, or NULL for NULL, closed and detached handles.
  * Thread: the loop's.
  */
 SOQ_API struct soq_loop *soq_socket_loop(const struct soq_socket *s);
@@ -226,6 +229,8 @@ SOQ_API struct soq_loop *soq_socket_loop(const struct soq_socket *s);
  * A word of the caller's, kept with the socket: NULL at first, NULL again once
  * it is closed.
  *
+ * Result: soq_socket_user(): the word. soq_socket_set_user(): 0.
+ * Errors: -EINVAL NULL; -ECHILD, -EXDEV, -EBADF as for every call
  * Thread: the loop's.
  */
 SOQ_API void *soq_socket_user(const struct soq_socket *s);
