@@ -189,9 +189,13 @@ int soq_loop_create(const struct soq_loop_options *options, struct soq_loop **lo
 	return 0;
 }
 
+/* The files of a parent's sockets are its own business: a path stays. */
 static void close_inherited(struct soq_socket *s)
 {
 	(void)close(s->fd);
+	soqi_path_forget(s);
+	soqi_free(s->loop, s->linger_op, sizeof(*s->linger_op));
+	soqi_free(s->loop, s->watch, sizeof(*s->watch));
 }
 
 static void destroy(struct soq_loop *loop, bool child)
