@@ -8,6 +8,8 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 
 /* A call made in another thread. */
@@ -175,15 +177,20 @@ static void kept_error_and_cause_go_along(struct fixture *t)
 	raw_reset(fd);
 	expect(soq_send(s, "x", 1, 0), -ECONNRESET);
 	expect(soq_socket_detach(s, &out), 0);
-	expect(soq_recv(out, in, 4, 0), -ECONNRESET);
+	/* The send first: a receive could still ask the kernel what has happened. */
 	expect(soq_send(out, "x", 1, 0), -ECONNRESET);
+	expect(soq_recv(out, in, 4, 0), -ECONNRESET);
 	expect(soq_close(out), 0);
 
 	raw_send(other, "four", 4);
 	expect(soq_socket_set_timeouts(cut, 2 * MS, FOREVER), 0);
 	expect(soq_recv(cut, in, 10, SOQ_EXACT), 4);
 	expect(soq_socket_detach(cut, &out), 0);
+	/* The cause comes although there is something to receive by now. */
+	raw_send(other, "more", 4);
+	expect(soq_poll(out, SOQ_POLL_RECV, FOREVER), SOQ_POLL_RECV);
 	expect(soq_recv(out, in, 10, 0), -ETIMEDOUT);
+	expect(soq_recv(out, in, 10, 0), 4);
 	expect(soq_recv(out, in, 10, 0), -ETIMEDOUT);
 	expect(soq_close(out), 0);
 	close(other);
@@ -290,6 +297,7 @@ static void reset_meets_threads(struct fixture *t, int exact, int parked, enum e
 	struct call recv = { .s = s, .memory = in, .size = 10, .flags = SOQ_EXACT };
 	struct call sent = { .s = s, .memory = big, .size = BIG_BYTES };
 	int64_t last = what == RST || what == DATA_RST ? -ECONNRESET : 0;
+	int64_t next = what == FIN ? 1 : what == FIN_RST ? -EPIPE : -ECONNRESET;
 	int64_t moved = (exact ? 4 : 0) + (what == DATA_RST ? 4 : 0);
 
 	fill(big, BIG_BYTES, 1, 0);
@@ -319,7 +327,9 @@ static void reset_meets_threads(struct fixture *t, int exact, int parked, enum e
 		expect(sent.result, BIG_BYTES);
 	else if (parked)
 		expect_true(sent.result > 0 && sent.result < (int64_t)BIG_BYTES);
-	expect(soq_send(s, "x", 1, 0), what == FIN ? 1 : what == FIN_RST ? -EPIPE : -ECONNRESET);
+	if (parked)
+		expect(sent.next, next);
+	expect(soq_send(s, "x", 1, 0), next);
 	expect(soq_recv(s, in, 10, 0), last);
 	expect(soq_close(s), 0);
 	if (fd >= 0)
@@ -333,6 +343,71 @@ static void threads_agree_about_a_reset(struct fixture *t)
 		for (int parked = 0; parked < 2; parked++)
 			for (int what = FIN; what <= FIN_RST; what++)
 				reset_meets_threads(t, exact, parked, (enum end)what);
+}
+
+static sem_t held, seen;
+
+/* Runs in a thread that comes out of the kernel, before it can tell what it brings. */
+static void hold(int number)
+{
+	struct timespec ms20 = { .tv_nsec = 20 * MS };
+
+	(void)number;
+	sem_post(&held);
+	sem_post(&seen);
+	(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &ms20, NULL);
+}
+
+static void await_sem(sem_t *sem)
+{
+	while (sem_wait(sem) != 0)
+		expect(errno, EINTR);
+}
+
+/* A batch thread does not take the processor from the one that wakes it. */
+static void *call_recv_late(void *arg)
+{
+	struct sched_param none = { 0 };
+
+	(void)sched_setscheduler(0, SCHED_BATCH, &none);
+	call_recv(arg);
+	/* Should the signal come too late, there is still a thread for it. */
+	await_sem(&seen);
+	return NULL;
+}
+
+static void broken_pipe_waits_for_the_receive_that_has_the_error(struct fixture *t)
+{
+	struct sigaction action = { .sa_handler = hold }, old;
+	cpu_set_t all, one;
+	int fd;
+	struct call c = { .s = detached_pair(t, &fd), .size = 8, .flags = SOQ_EXACT };
+	char in[8];
+
+	/* On one processor, the thread runs only when this one lets it. */
+	expect(sched_getaffinity(0, sizeof(all), &all), 0);
+	CPU_ZERO(&one);
+	CPU_SET((size_t)sched_getcpu(), &one);
+	expect(sched_setaffinity(0, sizeof(one), &one), 0);
+	expect(sem_init(&held, 0, 0), 0);
+	expect(sem_init(&seen, 0, 0), 0);
+	expect(sigaction(SIGUSR1, &action, &old), 0);
+	c.memory = in;
+	begin(&c, call_recv_late);
+	raw_send(fd, "four", 4);
+	await_taken(c.s);
+	raw_reset(fd);
+	expect(pthread_kill(c.thread, SIGUSR1), 0);
+	await_sem(&held);
+	/* The thread has taken the error from the kernel, and is held before it says so. */
+	expect(soq_send(c.s, "x", 1, 0), -ECONNRESET);
+	end(&c);
+
+	expect(c.result, 4);
+	expect(soq_recv(c.s, in, 8, 0), -ECONNRESET);
+	expect(soq_close(c.s), 0);
+	expect(sigaction(SIGUSR1, &old, NULL), 0);
+	expect(sched_setaffinity(0, sizeof(all), &all), 0);
 }
 
 static void linger_blocks_as_close_does(struct fixture *t)
@@ -402,6 +477,7 @@ static const struct conf_case cases[] = {
 	CASE(shutdown_wakes_an_accept, "20c"),
 	CASE(one_thread_sends_while_another_receives, "20c"),
 	CASE(threads_agree_about_a_reset, "7a 7b 7d 20c"),
+	CASE(broken_pipe_waits_for_the_receive_that_has_the_error, "7d 20c"),
 	CASE(linger_blocks_as_close_does, "20c"),
 	CASE(every_type_talks_detached, "20c"),
 };
