@@ -18,6 +18,8 @@ static void fail_lane(struct soq_loop *loop, struct soq_socket *s, enum soqi_lan
 static void datagram_failed(struct soq_socket *s, int error)
 {
 	s->phase = s->was_connected ? SOQI_PHASE_CONNECTED : SOQI_PHASE_FRESH;
+	/* A shutdown queued behind it never happened. */
+	s->shut_send = s->was_shut;
 	fail_lane(s->loop, s, SOQI_LANE_SEND, error);
 }
 
@@ -109,6 +111,7 @@ static void connect_start(struct soq_socket *s, struct soq_op *op, const struct 
 	soqi_op_start(s->loop, s, op, SOQI_KIND_CONNECT, flags);
 	soqi_op_start_lane(s, &s->lane[SOQI_LANE_SEND], op);
 	s->was_connected = s->phase == SOQI_PHASE_CONNECTED;
+	s->was_shut = s->shut_send;
 	s->phase = SOQI_PHASE_CONNECTING;
 }
 

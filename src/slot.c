@@ -76,6 +76,7 @@ void soqi_socket_blank(struct soq_socket *s)
 	s->fin_seen = false;
 	s->reset = false;
 	s->was_connected = false;
+	s->was_shut = false;
 	s->nonblocking = false;
 	s->backend_generation = old.backend_generation + 1;
 	s->backend_bits = 0;
