@@ -68,6 +68,7 @@ struct soqi_lane {
 	bool solo : 1;                  /* one op a request: a gather met an error */
 	bool held : 1;                  /* send lane: -EPIPE waits for the receive lane's verdict */
 	bool starved : 1;               /* waits for what no kernel tells: see backoff.c */
+	bool polls : 1;                 /* its request waits for room and sends nothing */
 	int32_t sync_cause;             /* why a synchronous call was cut short; 0 none */
 };
 

@@ -113,6 +113,13 @@ int soqi_shutdown_now(struct soq_socket *s, int how);
 void soqi_request_fill(const struct soq_socket *s, struct soqi_lane *lane, struct iovec *room,
 		       unsigned max, struct soqi_request *request);
 
+/*
+ * request.c: whether the kernel may not be left to wait with the head of the send
+ * lane. A unix datagram's bytes are copied before there is room for them, and the
+ * ring's next try would send the nothing that is left (seen on 6.18).
+ */
+bool soqi_send_must_not_wait(const struct soq_socket *s, const struct soqi_lane *lane);
+
 /* message.c. The header of a message's request, in its op. */
 void soqi_message_fill(struct soq_op *op, bool receives);
 /* Writes what a receive has told beside its bytes; `whole`: through the header. SOQ_F_*. */
