@@ -107,6 +107,10 @@ void soqi_lane_settle(struct soqi_lane *lane, int64_t result, struct soqi_ops *e
  */
 bool soqi_lane_cancel(struct soqi_lane *lane, struct soq_op *op, int cause, struct soqi_ops *ended);
 
+/* Ends `op`, which the kernel does not have, and every op behind it with `error`. */
+void soqi_lane_fail_from(struct soqi_lane *lane, struct soq_op *op, int error,
+			 struct soqi_ops *ended);
+
 /* Ends every op the kernel does not have with `error`, short ones with their count. */
 void soqi_lane_fail(struct soqi_lane *lane, int error, struct soqi_ops *ended);
 

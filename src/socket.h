@@ -48,8 +48,11 @@ void soqi_backoff_forget(struct soq_loop *loop, struct soqi_lane *lane);
 /* Tries all of them now. */
 void soqi_backoff_end(struct soq_loop *loop);
 
-/* connect.c. A connect ended in `error`, or was cut short by it: so does what waits for it. */
-void soqi_connect_failed(struct soq_socket *s, int error, bool cut);
+/*
+ * connect.c. A connect ended in `error`, or was cut short by it: so does what waits
+ * for it. `behind`: the first op behind it in its lane, or NULL.
+ */
+void soqi_connect_failed(struct soq_socket *s, struct soq_op *behind, int error, bool cut);
 void soqi_connect_settle(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *ended);
 /* What soq_connect() takes. */
 int soqi_connect_check(const struct soq_socket *s, const struct soq_endpoint *ep);

@@ -188,6 +188,39 @@ static void finish_waits_with_the_send(struct fixture *t)
 	}
 }
 
+/* The connect waits behind sends: it takes along what is behind it, not what is before. */
+static void connect_that_is_cut_fails_only_what_is_behind_it(struct fixture *t)
+{
+	for (int canceled = 0; canceled < 2; canceled++) {
+		struct full *f = full_open(t, 0);
+		struct soq_endpoint at_c;
+		struct soq_socket *c = bound_socket(t, AF_UNIX, SOCK_DGRAM, &at_c);
+		struct probe *connected = probe(t), *behind = probe(t);
+		int cause = canceled ? -ECANCELED : -ETIMEDOUT;
+
+		if (!canceled)
+			connected->op.deadline_ns = now_ns() + 5 * MS;
+		started(connected, soq_connect_async(f->d.a, &connected->op, &at_c));
+		started(behind, soq_send_async(f->d.a, &behind->op, "x", 1, 0));
+		settle(t);
+		if (canceled)
+			expect(soq_cancel(&connected->op), 0);
+		run_until(t, finished(connected) && finished(behind));
+		expect_end(connected, cause, 0);
+		expect_end(behind, cause, 0);
+		expect(f->p[f->count - 1]->events, 0);
+		for (unsigned n = 0; n < f->count; n++)
+			take(f, n);
+		await(t, f->p[f->count - 1]);
+		expect_end(f->p[f->waits], 4, 0);
+		send_next(t, f);
+		take(f, f->count - 1);
+		await(t, f->p[f->count - 1]);
+		expect(soq_close(c), 0);
+		full_close(f);
+	}
+}
+
 static const struct conf_case cases[] = {
 	CASE(send_waits_until_the_receiver_has_room, "9e 5c"),
 	CASE(canceled_send_lets_those_behind_go_on, "10a 9e"),
@@ -195,6 +228,7 @@ static const struct conf_case cases[] = {
 	CASE(receives_go_on_while_a_send_waits, "13a"),
 	CASE(receiver_that_goes_ends_the_wait, "1b"),
 	CASE(finish_waits_with_the_send, "13f"),
+	CASE(connect_that_is_cut_fails_only_what_is_behind_it, "11b 9e"),
 };
 
 CONF_GROUP(unix_full, cases)
