@@ -112,6 +112,7 @@ void soqi_slot_free(struct soq_socket *s)
 
 	assert(s->lane[0].queue.first == NULL && s->lane[1].queue.first == NULL);
 	assert(!s->lane[0].in_kernel && !s->lane[1].in_kernel);
+	assert(!s->lane[0].starved && !s->lane[1].starved);
 	soqi_lane_clean(loop, &s->lane[0]);
 	soqi_lane_clean(loop, &s->lane[1]);
 	s->state = SOQI_SOCKET_FREE;

@@ -221,6 +221,26 @@ static void connect_that_is_cut_fails_only_what_is_behind_it(struct fixture *t)
 	}
 }
 
+static void quiet_socket_is_released_though_it_has_waited(struct fixture *t)
+{
+	struct full *f = full_open(t, 1), *other = full_open(t, 1);
+	int fd;
+
+	for (unsigned n = f->waits; n < f->count; n++)
+		expect(soq_cancel(&f->p[n]->op), 0);
+	fd = soq_socket_release(f->d.a);
+	expect_true(fd >= 0);
+	for (unsigned n = 0; n < other->count; n++)
+		take(other, n);
+	await(t, other->p[other->count - 1]);
+	await(t, f->p[f->count - 1]);
+	expect_end(f->p[f->waits], -ECANCELED, 0);
+	close(fd);
+	expect(soq_close(f->d.b), 0);
+	free(f);
+	full_close(other);
+}
+
 static const struct conf_case cases[] = {
 	CASE(send_waits_until_the_receiver_has_room, "9e 5c"),
 	CASE(canceled_send_lets_those_behind_go_on, "10a 9e"),
@@ -229,6 +249,7 @@ static const struct conf_case cases[] = {
 	CASE(receiver_that_goes_ends_the_wait, "1b"),
 	CASE(finish_waits_with_the_send, "13f"),
 	CASE(connect_that_is_cut_fails_only_what_is_behind_it, "11b 9e"),
+	CASE(quiet_socket_is_released_though_it_has_waited, "1b"),
 };
 
 CONF_GROUP(unix_full, cases)
