@@ -140,6 +140,8 @@ static void place_free(struct soq_socket *s)
 	s->linger_op = NULL;
 	soqi_watch_free(s);
 	s->fd = -1;
+	for (unsigned i = 0; i < 2; i++)
+		soqi_backoff_forget(loop, &s->lane[i]);
 	soqi_slot_free(s);
 }
 

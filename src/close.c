@@ -86,6 +86,9 @@ static void close_now(struct soq_socket *s)
 	s->linger_op = NULL;
 	soqi_watch_free(s);
 	s->close_op = NULL;
+	/* What waited there may have been cancelled since. */
+	for (unsigned i = 0; i < 2; i++)
+		soqi_backoff_forget(loop, &s->lane[i]);
 	soqi_slot_free(s);
 	if (op != NULL)
 		soqi_op_end(loop, op, op->priv.result, 0);

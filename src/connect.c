@@ -15,17 +15,22 @@ static void fail_lane(struct soq_loop *loop, struct soq_socket *s, enum soqi_lan
 	soqi_ops_end(loop, s, &ended);
 }
 
-/* A datagram socket waits for nobody: it has the peer it had, and receives go on. */
-static void datagram_failed(struct soq_socket *s, int error)
+/* A datagram socket goes on: with the peer it had, its receives, and the sends before. */
+static void datagram_failed(struct soq_socket *s, struct soq_op *behind, int error)
 {
+	struct soqi_ops ended = { NULL, NULL };
+
 	s->phase = s->was_connected ? SOQI_PHASE_CONNECTED : SOQI_PHASE_FRESH;
-	fail_lane(s->loop, s, SOQI_LANE_SEND, error);
+	/* A shutdown queued behind it never happened. */
+	s->shut_send = s->was_shut;
+	soqi_lane_fail_from(&s->lane[SOQI_LANE_SEND], behind, error, &ended);
+	soqi_ops_end(s->loop, s, &ended);
 }
 
-void soqi_connect_failed(struct soq_socket *s, int error, bool cut)
+void soqi_connect_failed(struct soq_socket *s, struct soq_op *behind, int error, bool cut)
 {
 	if (!soqi_is_connection(s)) {
-		datagram_failed(s, error);
+		datagram_failed(s, behind, error);
 		return;
 	}
 	/* The kernel's socket may stay half open after a cut: connect(2) would say EALREADY. */
@@ -63,7 +68,7 @@ void soqi_connect_settle(struct soq_loop *loop, struct soq_socket *s, struct soq
 		result = cause;
 	soqi_lane_settle(lane, result, ended);
 	soqi_ops_end(loop, s, ended);
-	soqi_connect_failed(s, result, cause != 0);
+	soqi_connect_failed(s, lane->queue.first, result, cause != 0);
 }
 
 bool soqi_connect_is_local(const struct soq_socket *s)
@@ -110,6 +115,7 @@ static void connect_start(struct soq_socket *s, struct soq_op *op, const struct 
 	soqi_op_start(s->loop, s, op, SOQI_KIND_CONNECT, flags);
 	soqi_op_start_lane(s, &s->lane[SOQI_LANE_SEND], op);
 	s->was_connected = s->phase == SOQI_PHASE_CONNECTED;
+	s->was_shut = s->shut_send;
 	s->phase = SOQI_PHASE_CONNECTING;
 }
 

@@ -87,10 +87,27 @@ int32_t soqi_judge_receive(struct soq_socket *s, int32_t result)
 	return result;
 }
 
+/*
+ * The kernel looks at what was shut before it looks at the error: a send on a unix
+ * stream that was reset says EPIPE, and the error stays for whoever asks.
+ */
+static int32_t unix_error(const struct soq_socket *s)
+{
+	int error = 0;
+	socklen_t size_bytes = sizeof(error);
+
+	if (s->family != AF_UNIX ||
+	    getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &size_bytes) != 0)
+		return 0;
+	return -error;
+}
+
 int32_t soqi_judge_send(struct soq_socket *s, int32_t result)
 {
 	if (result != -EPIPE || s->shut_send || !soqi_is_connection(s))
 		return result;
+	if (s->error == 0 && !s->fin_seen)
+		s->error = unix_error(s);
 	if (s->error != 0)
 		return s->error;
 	s->fin_seen = true;

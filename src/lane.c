@@ -44,8 +44,8 @@ static void end(struct soqi_lane *lane, struct soq_op *op, int64_t result, uint3
 	soqi_ops_append(ended, op);
 }
 
-/* Fails everything from `op` on; nothing of it is in the kernel. */
-static void fail_from(struct soqi_lane *lane, struct soq_op *op, int error, struct soqi_ops *ended)
+void soqi_lane_fail_from(struct soqi_lane *lane, struct soq_op *op, int error,
+			 struct soqi_ops *ended)
 {
 	struct soq_op *next;
 
@@ -76,7 +76,7 @@ static void end_short(struct soqi_lane *lane, struct soq_op *op, int error, uint
 	else
 		end(lane, op, error, 0, ended);
 	if (hole)
-		fail_from(lane, behind, -ECANCELED, ended);
+		soqi_lane_fail_from(lane, behind, -ECANCELED, ended);
 }
 
 /* Lets the ops go that were asked to while the kernel had them. */

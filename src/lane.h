@@ -68,6 +68,7 @@ struct soqi_lane {
 	bool solo : 1;                  /* one op a request: a gather met an error */
 	bool held : 1;                  /* send lane: -EPIPE waits for the receive lane's verdict */
 	bool starved : 1;               /* waits for what no kernel tells: see backoff.c */
+	bool polls : 1;                 /* its request waits for room and sends nothing */
 	int32_t sync_cause;             /* why a synchronous call was cut short; 0 none */
 };
 
@@ -105,6 +106,10 @@ void soqi_lane_settle(struct soqi_lane *lane, int64_t result, struct soqi_ops *e
  * the op. False: it ended here.
  */
 bool soqi_lane_cancel(struct soqi_lane *lane, struct soq_op *op, int cause, struct soqi_ops *ended);
+
+/* Ends `op`, which the kernel does not have, and every op behind it with `error`. */
+void soqi_lane_fail_from(struct soqi_lane *lane, struct soq_op *op, int error,
+			 struct soqi_ops *ended);
 
 /* Ends every op the kernel does not have with `error`, short ones with their count. */
 void soqi_lane_fail(struct soqi_lane *lane, int error, struct soqi_ops *ended);

@@ -262,6 +262,7 @@ void soqi_op_cut(struct soq_loop *loop, struct soq_op *op, int cause)
 	struct soq_socket *s = op->priv.socket;
 	struct soqi_ops ended = { NULL, NULL };
 	struct soqi_lane *lane;
+	struct soq_op *behind;
 	bool connects;
 
 	op->priv.cause = cause;
@@ -287,12 +288,13 @@ void soqi_op_cut(struct soq_loop *loop, struct soq_op *op, int cause)
 		break;
 	}
 	connects = op->priv.kind == SOQI_KIND_CONNECT;
+	behind = op->priv.next;
 	if (soqi_lane_cancel(lane, op, cause, &ended)) {
 		lane->cancel_wanted = true;
 	} else {
 		soqi_ops_end(loop, s, &ended);
 		if (connects)
-			soqi_connect_failed(s, cause, true);
+			soqi_connect_failed(s, behind, cause, true);
 	}
 	soqi_lane_dirty(loop, lane);
 }

@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <soq/poll.h>
 #include <unistd.h>
 
 /*
@@ -220,6 +221,12 @@ void soqi_request_fill(const struct soq_socket *s, struct soqi_lane *lane, struc
 	}
 }
 
+bool soqi_send_must_not_wait(const struct soq_socket *s, const struct soqi_lane *lane)
+{
+	return s->family == AF_UNIX && s->type == SOCK_DGRAM &&
+	       lane->queue.first->priv.kind == SOQI_KIND_SEND;
+}
+
 /* Whether the head of a lane needs more than one segment. */
 static bool needs_room(const struct soqi_lane *lane)
 {
@@ -228,6 +235,27 @@ static bool needs_room(const struct soqi_lane *lane)
 	if (lane->whole || (op->priv.kind != SOQI_KIND_SEND && op->priv.kind != SOQI_KIND_RECV))
 		return false;
 	return lane->taken > 1 || (op->priv.flags & SOQI_OP_VECTOR);
+}
+
+static void hand_over(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
+		      struct soqi_request *request)
+{
+	request->token = soqi_token(s->slot, lane);
+	lane->in_kernel = true;
+	if (soqi_unlikely(loop->dead != 0))
+		soqi_finish(loop, request->token, loop->dead, false);
+	else
+		loop->backend->submit(loop, s, lane, request);
+}
+
+/* Waits for room with the peer of a unix datagram; then the send is made anew. */
+static void submit_poll(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
+{
+	struct soqi_request request = { .kind = SOQI_REQUEST_POLL,
+					.fd = s->fd,
+					.poll_events = soqi_poll_to_system(SOQ_POLL_SEND) };
+
+	hand_over(loop, s, lane, &request);
 }
 
 static void submit(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
@@ -247,12 +275,9 @@ static void submit(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane
 		soqi_request_fill(s, lane, room, SOQI_REQUEST_SEGMENTS, &request);
 		loop->segments_used += request.segment_count;
 	}
-	request.token = soqi_token(s->slot, lane);
-	lane->in_kernel = true;
-	if (soqi_unlikely(loop->dead != 0))
-		soqi_finish(loop, request.token, loop->dead, false);
-	else
-		loop->backend->submit(loop, s, lane, &request);
+	if (soqi_unlikely(soqi_send_must_not_wait(s, lane)))
+		request.message_flags |= MSG_DONTWAIT;
+	hand_over(loop, s, lane, &request);
 }
 
 /*
@@ -317,7 +342,9 @@ static void serve(struct soq_loop *loop, struct soqi_lane *lane)
 	lane->generation++;
 	lane->cancel_wanted = false;
 	lane->cancel_sent = false;
-	if (!done_at_once(s, lane))
+	if (soqi_unlikely(lane->polls))
+		submit_poll(loop, s, lane);
+	else if (!done_at_once(s, lane))
 		submit(loop, s, lane);
 }
 

@@ -91,13 +91,24 @@ void soqi_loop_fail_requests(struct soq_loop *loop, int error)
 	}
 }
 
-/* A unix datagram whose receiver is full: see request.c. */
-static bool waits_unseen(const struct soq_socket *s, const struct soqi_lane *lane)
+/*
+ * The receiver of a unix datagram is full. A poll tells of room with the peer, nobody
+ * tells of room with another.
+ */
+static void wait_for_receiver(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
 {
-	const struct soq_op *op = lane->queue.first;
+	if (lane->queue.first == NULL || !soqi_send_must_not_wait(s, lane))
+		return;
+	if (lane->queue.first->priv.address != NULL)
+		soqi_backoff(loop, lane, SOQI_UNIX_BACKOFF_NS);
+	else
+		lane->polls = true;
+}
 
-	return s->family == AF_UNIX && op != NULL && op->priv.kind == SOQI_KIND_SEND &&
-	       lane->whole && op->priv.address != NULL;
+static void settle_poll(struct soqi_lane *lane, struct soqi_ops *ended)
+{
+	lane->polls = false;
+	soqi_lane_settle(lane, lane->result > 0 ? -EAGAIN : lane->result, ended);
 }
 
 void soqi_transfer_settle(struct soq_socket *s, struct soqi_lane *lane, int32_t result,
@@ -130,8 +141,8 @@ static void settle_transfer(struct soq_loop *loop, struct soq_socket *s, struct 
 			loop->stats.bytes_sent += (uint64_t)lane->result;
 	}
 	soqi_transfer_settle(s, lane, lane->result, ended);
-	if (soqi_unlikely(lane->result == -EAGAIN) && waits_unseen(s, lane))
-		soqi_backoff(loop, lane, SOQI_UNIX_BACKOFF_NS);
+	if (soqi_unlikely(lane->result == -EAGAIN))
+		wait_for_receiver(loop, s, lane);
 }
 
 /* A finish reads what nobody wants any more, until the peer ends or it is cut. */
@@ -175,7 +186,10 @@ static void settle_lane(struct soq_loop *loop, struct soqi_lane *lane)
 		soqi_lane_settle(lane, lane->result, &ended);
 		break;
 	default:
-		settle_transfer(loop, s, lane, &ended);
+		if (soqi_unlikely(lane->polls))
+			settle_poll(lane, &ended);
+		else
+			settle_transfer(loop, s, lane, &ended);
 		break;
 	}
 	soqi_ops_end(loop, s, &ended);

@@ -45,6 +45,7 @@ struct soq_socket {
 	bool fin_seen : 1;           /* the end of stream is certain: a 0 stands */
 	bool reset : 1;              /* the close sends a reset */
 	bool was_connected : 1;      /* before the connect in flight: datagram sockets */
+	bool was_shut : 1;           /* the send side, before the connect in flight: likewise */
 	bool nonblocking : 1;        /* adopted so */
 	uint32_t backend_generation; /* epoll: tells this socket's events from an older one's */
 	uint32_t backend_bits;       /* epoll: readiness */

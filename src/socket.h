@@ -48,8 +48,11 @@ void soqi_backoff_forget(struct soq_loop *loop, struct soqi_lane *lane);
 /* Tries all of them now. */
 void soqi_backoff_end(struct soq_loop *loop);
 
-/* connect.c. A connect ended in `error`, or was cut short by it: so does what waits for it. */
-void soqi_connect_failed(struct soq_socket *s, int error, bool cut);
+/*
+ * connect.c. A connect ended in `error`, or was cut short by it: so does what waits
+ * for it. `behind`: the first op behind it in its lane, or NULL.
+ */
+void soqi_connect_failed(struct soq_socket *s, struct soq_op *behind, int error, bool cut);
 void soqi_connect_settle(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *ended);
 /* What soq_connect() takes. */
 int soqi_connect_check(const struct soq_socket *s, const struct soq_endpoint *ep);
@@ -112,6 +115,13 @@ int soqi_shutdown_now(struct soq_socket *s, int how);
 /* request.c: the memory of a request for the head of `lane`, in `room` for `max` segments. */
 void soqi_request_fill(const struct soq_socket *s, struct soqi_lane *lane, struct iovec *room,
 		       unsigned max, struct soqi_request *request);
+
+/*
+ * request.c: whether the kernel may not be left to wait with the head of the send
+ * lane. A unix datagram's bytes are copied before there is room for them, and the
+ * ring's next try would send the nothing that is left (seen on 6.18).
+ */
+bool soqi_send_must_not_wait(const struct soq_socket *s, const struct soqi_lane *lane);
 
 /* message.c. The header of a message's request, in its op. */
 void soqi_message_fill(struct soq_op *op, bool receives);

@@ -9,12 +9,30 @@
 
 #define NARROW_BYTES 32768
 
-struct soq_socket *open_socket(struct fixture *t, int family)
+struct soq_socket *open_socket_of(struct fixture *t, int family, int type)
 {
 	struct soq_socket *s = NULL;
 
-	expect(soq_socket_open(t->home, family, SOCK_STREAM, 0, &s), 0);
+	expect(soq_socket_open(t->home, family, type, 0, &s), 0);
 	assert_non_null(s);
+	return s;
+}
+
+struct soq_socket *open_socket(struct fixture *t, int family)
+{
+	return open_socket_of(t, family, SOCK_STREAM);
+}
+
+struct soq_socket *bound_socket(struct fixture *t, int family, int type, struct soq_endpoint *ep)
+{
+	struct soq_socket *s = open_socket_of(t, family, type);
+
+	if (family == AF_UNIX)
+		unix_abstract(ep);
+	else
+		expect(soq_endpoint_loopback(family, 0, ep), 0);
+	expect(soq_bind(s, ep), 0);
+	expect(soq_socket_local(s, ep), 0);
 	return s;
 }
 
@@ -72,14 +90,61 @@ static struct soq_socket *pair_with(struct fixture *t, int family, int bytes, in
 	return s;
 }
 
+void pair_unix(struct fixture *t, int type, struct soq_socket **a, struct soq_socket **b)
+{
+	struct soq_endpoint ep = { 0 };
+	struct soq_socket *listener = unix_listener(t, type, &ep);
+
+	*a = open_socket_of(t, AF_UNIX, type);
+	expect(soq_connect(*a, &ep), 0);
+	expect(soq_accept(listener, b, NULL), 0);
+	expect(soq_close(listener), 0);
+}
+
 struct soq_socket *pair_raw(struct fixture *t, int family, int *fd)
 {
 	return pair_with(t, family, 0, fd);
 }
 
+struct soq_socket *pair_unix_raw(struct fixture *t, int type, int *fd)
+{
+	struct soq_endpoint ep = { 0 };
+	int listener = raw_unix_listener(type, 1, &ep);
+	struct soq_socket *s = open_socket_of(t, AF_UNIX, type);
+
+	expect(soq_connect(s, &ep), 0);
+	*fd = raw_accept(listener);
+	close(listener);
+	return s;
+}
+
 struct soq_socket *pair_narrow(struct fixture *t, int family, int *fd)
 {
 	return pair_with(t, family, NARROW_BYTES, fd);
+}
+
+struct datagrams datagrams_bound(struct fixture *t, int family)
+{
+	struct datagrams d = { NULL };
+
+	d.a = bound_socket(t, family, SOCK_DGRAM, &d.at_a);
+	d.b = bound_socket(t, family, SOCK_DGRAM, &d.at_b);
+	return d;
+}
+
+struct datagrams datagrams_connected(struct fixture *t, int family)
+{
+	struct datagrams d = datagrams_bound(t, family);
+
+	expect(soq_connect(d.a, &d.at_b), 0);
+	expect(soq_connect(d.b, &d.at_a), 0);
+	return d;
+}
+
+void datagrams_close(struct datagrams *d)
+{
+	expect(soq_close(d->a), 0);
+	expect(soq_close(d->b), 0);
 }
 
 static void set_watchdog(int fd)
@@ -115,6 +180,19 @@ int raw_listener(int family, int backlog, int receive_bytes, struct soq_endpoint
 	return fd;
 }
 
+int raw_unix_listener(int type, int backlog, struct soq_endpoint *ep)
+{
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+
+	expect_true(fd >= 0);
+	if (ep->size_bytes == 0)
+		unix_abstract(ep);
+	expect(bind(fd, &ep->addr.any, ep->size_bytes) ? -errno : 0, 0);
+	set_watchdog(fd);
+	expect(listen(fd, backlog), 0);
+	return fd;
+}
+
 int raw_connect(const struct soq_endpoint *ep)
 {
 	int fd = socket(ep->addr.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -128,7 +206,8 @@ int raw_connect(const struct soq_endpoint *ep)
 
 int raw_accept(int listener)
 {
-	int one = 1;
+	int one = 1, family = 0;
+	socklen_t size = sizeof(family);
 	int fd;
 
 	do
@@ -136,7 +215,9 @@ int raw_accept(int listener)
 	while (fd < 0 && errno == EINTR);
 	expect(fd < 0 ? -errno : 0, 0);
 	set_watchdog(fd);
-	expect(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), 0);
+	expect(getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size), 0);
+	if (family != AF_UNIX)
+		expect(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), 0);
 	return fd;
 }
 

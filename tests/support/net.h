@@ -20,8 +20,43 @@ struct soq_socket *pair_raw(struct fixture *t, int family, int *fd);
 /* The same with small buffers on both sides: little fits in between. */
 struct soq_socket *pair_narrow(struct fixture *t, int family, int *fd);
 
-/* Opens a socket of the loop and nothing more. */
+/* Opens a socket of the loop and nothing more: a stream, or any type. */
 struct soq_socket *open_socket(struct fixture *t, int family);
+struct soq_socket *open_socket_of(struct fixture *t, int family, int type);
+
+/* Bound to a name of its own: a port of the loopback address, or an abstract name. */
+struct soq_socket *bound_socket(struct fixture *t, int family, int type, struct soq_endpoint *ep);
+
+/* Two datagram sockets and their names; each connected to the other, or to nobody. */
+struct datagrams {
+	struct soq_socket *a, *b;
+	struct soq_endpoint at_a, at_b;
+};
+struct datagrams datagrams_bound(struct fixture *t, int family);
+struct datagrams datagrams_connected(struct fixture *t, int family);
+void datagrams_close(struct datagrams *d);
+
+/* Unix names: an abstract one nobody has, and paths in a folder of the test's own. */
+void unix_abstract(struct soq_endpoint *ep);
+void unix_path(struct soq_endpoint *ep, const char *path);
+struct unix_folder {
+	char path[80];
+	char file[200]; /* of the last unix_file() */
+};
+void unix_folder_open(struct unix_folder *folder);
+/* The name of a file in it; nothing is made. */
+void unix_file(struct unix_folder *folder, const char *name, struct soq_endpoint *ep);
+int unix_exists(const struct unix_folder *folder, const char *name);
+/* Fails if something is left in it. */
+void unix_folder_close(struct unix_folder *folder);
+
+/* A listening unix socket of SOCK_STREAM or SOCK_SEQPACKET; the name is the test's or abstract. */
+struct soq_socket *unix_listener(struct fixture *t, int type, struct soq_endpoint *ep);
+int raw_unix_listener(int type, int backlog, struct soq_endpoint *ep);
+
+/* As pair_soq() and pair_raw(), over an abstract name. */
+void pair_unix(struct fixture *t, int type, struct soq_socket **a, struct soq_socket **b);
+struct soq_socket *pair_unix_raw(struct fixture *t, int type, int *fd);
 
 /* An address at which nobody listens, though its port is held: *holder keeps it. */
 void refused_endpoint(int family, struct soq_endpoint *ep, int *holder);
