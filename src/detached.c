@@ -20,10 +20,10 @@
 struct soqi_detached {
 	struct soq_socket s; /* first: a handle is this */
 	pthread_mutex_t lock;
-	pthread_cond_t told; /* a receive has got its answer, or left */
-	uint64_t answers;    /* of receives, ever */
-	unsigned receivers;  /* threads inside a receive */
-	unsigned inside;     /* threads inside any call */
+	pthread_cond_t told;   /* a call has got its answer, or left */
+	uint64_t answers[2];   /* by direction, ever */
+	unsigned transfers[2]; /* threads inside one, by direction */
+	unsigned inside;       /* threads inside any call */
 };
 
 static struct soqi_detached *of(struct soq_socket *s)
@@ -138,17 +138,25 @@ static int64_t until_of(const struct soq_op *op)
 	return op->deadline_ns != 0 ? op->deadline_ns : SOQI_FOREVER;
 }
 
-/*
- * The kernel may give a connection's error to the receive another thread is in: an
- * -EPIPE waits for its answer, which is about to come.
- */
-static void wait_for_receiver(struct soqi_detached *d, int32_t result)
+static void answer(struct soqi_detached *d, enum soqi_lane_index index)
 {
-	uint64_t answers = d->answers;
+	d->answers[index]++;
+	(void)pthread_cond_broadcast(&d->told);
+}
 
-	if (!soqi_judge_may_tell_more(&d->s, result))
-		return;
-	while (d->receivers > 0 && d->answers == answers)
+/*
+ * The kernel gives a connection's error to one call, once. What the other direction
+ * was told waits for the answer of a thread that is in there, which is about to come:
+ * a send's -EPIPE may be a receive's reset, a receive's 0 may be a send's. Neither
+ * waits for one that waits: what a send noted ends the wait of a receive.
+ */
+static void wait_for_other(struct soqi_detached *d, enum soqi_lane_index index, int32_t result)
+{
+	enum soqi_lane_index other = index == SOQI_LANE_RECV ? SOQI_LANE_SEND : SOQI_LANE_RECV;
+	uint64_t answers = d->answers[other];
+
+	while (d->transfers[other] > 0 && d->answers[other] == answers &&
+	       soqi_judge_may_tell_more(&d->s, result))
 		(void)pthread_cond_wait(&d->told, &d->lock);
 }
 
@@ -170,13 +178,12 @@ static void step(struct soqi_detached *d, struct soqi_lane *lane, int64_t until_
 	result = soqi_try(&request);
 	soqi_detached_lock(&d->s);
 	soqi_judge_note(&d->s, result);
-	if (receives && result != -EAGAIN) {
-		d->answers++;
+	if (!receives)
 		(void)pthread_cond_broadcast(&d->told);
-	} else if (!receives) {
-		wait_for_receiver(d, result);
-	}
+	wait_for_other(d, lane->index, result);
 	soqi_transfer_settle(&d->s, lane, result, ended);
+	if (result != -EAGAIN)
+		answer(d, lane->index);
 	if (result != -EAGAIN || ended->first != NULL)
 		return;
 	soqi_detached_unlock(&d->s);
@@ -215,17 +222,15 @@ int64_t soqi_detached_transfer(struct soq_socket *s, const struct soqi_transfer 
 			       struct soq_op *op, uint32_t flags, struct soq_event *event)
 {
 	struct soqi_detached *d = enter(s);
-	bool receives = t->index == SOQI_LANE_RECV;
 	int error = soqi_transfer_check(s, op, t);
 
 	if (error == 0)
 		error = soqi_sync_begin(s, t->index, op);
 	if (error == 0) {
-		d->receivers += receives;
+		d->transfers[t->index]++;
 		transfer(d, t, op, flags, event);
-		d->receivers -= receives;
-		if (receives)
-			(void)pthread_cond_broadcast(&d->told);
+		d->transfers[t->index]--;
+		(void)pthread_cond_broadcast(&d->told);
 	}
 	leave(d);
 	return error != 0 ? error : event->result;

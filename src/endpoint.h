@@ -21,12 +21,15 @@ struct soqi_unix_name {
 int soqi_endpoint_family(const struct soq_endpoint *ep);
 
 /*
- * The size the kernel takes it by: it tells 111 of a path that fills sun_path, and
- * refuses that.
+ * The size the kernel takes it by: of a path that fills sun_path it tells one more,
+ * for a NUL, and refuses that.
  */
 static inline socklen_t soqi_endpoint_kernel_size(const struct soq_endpoint *ep)
 {
-	if (ep->addr.any.sa_family == AF_UNIX && ep->size_bytes > sizeof(ep->addr.local))
+	const char *bytes = (const char *)&ep->addr;
+
+	if (ep->addr.any.sa_family == AF_UNIX && ep->size_bytes == sizeof(ep->addr.local) + 1 &&
+	    bytes[sizeof(ep->addr.local)] == '\0')
 		return sizeof(ep->addr.local);
 	return ep->size_bytes;
 }

@@ -359,7 +359,8 @@ SOQ_API int soq_shutdown(struct soq_socket *s, int how);
  *
  * With a positive SO_LINGER the close goes on in the background as
  * soq_finish_async() does: sends already started go out. It never blocks, unless
- * the socket is detached: then it lingers as close(2) does.
+ * the socket is detached: then it lingers as close(2) does, until a signal, or work
+ * of a ring the thread owns, ends the wait.
  *
  * Result: 0.
  * Errors: -EINVAL  NULL
