@@ -196,6 +196,8 @@ static void close_inherited(struct soq_socket *s)
 	soqi_path_forget(s);
 	soqi_free(s->loop, s->linger_op, sizeof(*s->linger_op));
 	soqi_free(s->loop, s->watch, sizeof(*s->watch));
+	if (s->close_op != NULL && (s->close_op->priv.flags & SOQI_OP_LINGER))
+		soqi_free(s->loop, s->close_op, sizeof(*s->close_op));
 }
 
 static void destroy(struct soq_loop *loop, bool child)

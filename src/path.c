@@ -16,6 +16,7 @@
 
 struct soqi_path {
 	size_t size_bytes; /* of all this */
+	pid_t maker;       /* a child that closes what it inherited leaves the path */
 	dev_t device;
 	ino_t inode;
 	char name[];
@@ -86,6 +87,7 @@ void soqi_path_made(struct soq_socket *s)
 		soqi_path_forget(s);
 		return;
 	}
+	s->path->maker = getpid();
 	s->path->device = found.st_dev;
 	s->path->inode = found.st_ino;
 }
@@ -97,7 +99,7 @@ void soqi_path_remove(struct soq_socket *s)
 
 	if (path == NULL)
 		return;
-	if (lstat(path->name, &found) == 0 && S_ISSOCK(found.st_mode) &&
+	if (path->maker == getpid() && lstat(path->name, &found) == 0 && S_ISSOCK(found.st_mode) &&
 	    found.st_dev == path->device && found.st_ino == path->inode)
 		(void)unlink(path->name);
 	soqi_path_forget(s);

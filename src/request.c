@@ -290,7 +290,8 @@ static bool done_at_once(struct soq_socket *s, struct soqi_lane *lane)
 
 	if (op->priv.kind == SOQI_KIND_SHUTDOWN)
 		lane->result = soqi_shutdown_now(s, (int)op->priv.length);
-	else if (op->priv.kind == SOQI_KIND_CONNECT && soqi_connect_is_local(s))
+	else if (op->priv.kind == SOQI_KIND_CONNECT && soqi_connect_is_local(s) &&
+		 s->loop->dead == 0)
 		lane->result = soqi_connect_local(s, op->priv.data);
 	else
 		return false;

@@ -275,6 +275,7 @@ SOQ_API SOQ_MUST_CHECK int soq_accept_async(struct soq_socket *s, struct soq_op 
  * Errors: -EINVAL     `s` or `accepted_out` is NULL, or the socket does not listen
  *         -EBUSY      a multishot accept is armed: it takes them all
  *         -ETIMEDOUT  the socket's receive timeout passed
+ *         -ECANCELED  another thread has shut a detached listener
  *         -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM  none left, and the socket has no
  *                     timeout; with one the call tries again until then
  *         -ECHILD, -EXDEV, -EBADF  as for every call
@@ -329,8 +330,7 @@ SOQ_API SOQ_MUST_CHECK int soq_connect(struct soq_socket *s, const struct soq_en
  * Result: 0; the event's result is 0.
  * Errors: those of every starting call
  *         -EINVAL    unknown `how`
- *         -ENOTCONN  no connect was started (a detached listener may be shut:
- *                    accepts inside end with -ECANCELED, and only closing is left)
+ *         -ENOTCONN  no connect was started
  *         as results: -ENOTCONN, -ECANCELED (also behind a send that ended short),
  *         or the error of a connection that broke before its turn
  * Thread: the loop's.
@@ -344,7 +344,10 @@ SOQ_API SOQ_MUST_CHECK int soq_shutdown_async(struct soq_socket *s, struct soq_o
  * Result: 0.
  * Errors: what soq_shutdown_async() returns, or its event's result; -ETIMEDOUT
  *         when the socket's send timeout passed
- * Thread: the loop's; any, on a detached socket: it wakes who is inside a call.
+ * Thread: the loop's; any, on a detached socket: it wakes who is inside a call. A
+ *         detached listener, a connect under way and a datagram socket with no peer
+ *         may be shut for that alone: who is inside gets -ECANCELED, and only closing
+ *         is left.
  * .NET:   Socket.Shutdown
  */
 SOQ_API int soq_shutdown(struct soq_socket *s, int how);
