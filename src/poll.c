@@ -109,6 +109,17 @@ static void tell(struct soq_loop *loop, struct soqi_lane *lane, struct soq_op *o
 	soqi_op_end(loop, op, result, 0);
 }
 
+/* What there is now, without waiting. */
+static int look(const struct soq_socket *s, uint32_t events)
+{
+	const struct soqi_request request = { .kind = SOQI_REQUEST_POLL,
+					      .fd = s->fd,
+					      .poll_events = soqi_poll_to_system(events) };
+	int32_t result = soqi_try(&request);
+
+	return result > 0 ? (int)soqi_poll_from_system(result) : 0;
+}
+
 void soqi_watch_settle(struct soq_loop *loop, struct soqi_lane *lane)
 {
 	struct soq_socket *s = watch_of(lane)->socket;
@@ -117,6 +128,9 @@ void soqi_watch_settle(struct soq_loop *loop, struct soqi_lane *lane)
 		     lane->result == -ECANCELED;
 	struct soq_op *next;
 
+	/* The ring tells what woke it, and plain bytes wake who waits for urgent ones. */
+	if (soqi_unlikely(there & SOQ_POLL_URGENT))
+		there = (uint32_t)look(s, there);
 	for (struct soq_op *op = lane->queue.first; op != NULL; op = next) {
 		uint32_t hit = there & ((uint32_t)op->priv.length | EVENTS_TOLD);
 
@@ -247,5 +261,6 @@ int soq_poll(struct soq_socket *s, uint32_t events, int64_t timeout_ns)
 	if (error != 0)
 		return error;
 	result = soqi_op_wait_sync(s->loop, &op, &event);
-	return result == -ETIMEDOUT ? 0 : (int)result;
+	/* The watch may still be on its way back from what it was armed for before. */
+	return result == -ETIMEDOUT ? look(s, events) : (int)result;
 }

@@ -32,7 +32,7 @@ What is missing is installed by apt-get, with sudo when not root; where that can
 missing packages are named. Everything is built below build/. The last line is `N passed, N failed`
 and the exit status is 0 only if nothing failed.
 
-SOQ_TEST_BYTES and SOQ_TEST_STEPS scale the long tests (tests/README.md).
+SOQ_TEST_BYTES, SOQ_TEST_STEPS and SOQ_TEST_CYCLES scale the long tests (tests/README.md).
 END
 }
 
@@ -81,10 +81,12 @@ stage_package() {
 
 # The long versions: a gigabyte where it is fast, a million steps where it is watched.
 stage_clang() { build clang && SOQ_TEST_BYTES=${SOQ_TEST_BYTES:-1073741824} tests clang; }
-stage_asan() { build asan && SOQ_TEST_SLOW=4 SOQ_TEST_STEPS=${SOQ_TEST_STEPS:-1000000} tests asan; }
+stage_asan() { build asan && SOQ_TEST_SLOW=4 SOQ_TEST_STEPS=${SOQ_TEST_STEPS:-1000000} \
+	SOQ_TEST_CYCLES=${SOQ_TEST_CYCLES:-20000} tests asan; }
 
 # ThreadSanitizer has its shadow where a kernel may put the program: no randomness then.
-stage_tsan() { build tsan && SOQ_TEST_SLOW=8 WRAP="setarch $(uname -m) -R" tests tsan; }
+stage_tsan() { build tsan && SOQ_TEST_SLOW=8 SOQ_TEST_CYCLES=${SOQ_TEST_CYCLES:-20000} \
+	WRAP="setarch $(uname -m) -R" tests tsan; }
 
 # Two things are left out, because valgrind itself stands in their way; every other stage runs
 # them. It keeps its one lock while a thread sleeps in io_uring_enter, so what needs another
@@ -92,7 +94,7 @@ stage_tsan() { build tsan && SOQ_TEST_SLOW=8 WRAP="setarch $(uname -m) -R" tests
 # valgrind closes what it got and says EMFILE, or does not notice on a ring (resources).
 stage_valgrind() {
 	build valgrind && SOQ_TEST_VALGRIND=1 SOQ_TEST_SLOW=20 SOQ_TEST_BYTES=${SOQ_TEST_BYTES:-16777216} \
-		SOQ_TEST_STEPS=${SOQ_TEST_STEPS:-20000} \
+		SOQ_TEST_STEPS=${SOQ_TEST_STEPS:-20000} SOQ_TEST_CYCLES=${SOQ_TEST_CYCLES:-1000} \
 		tests valgrind -L "conformance|valgrind" -E "^conf\.(threads\.uring-|resources\.)"
 }
 

@@ -51,6 +51,16 @@ static void prep_recv(struct soqi_uring *impl, struct io_uring_sqe *sqe,
 				      (unsigned)request->message_flags);
 }
 
+/*
+ * Armed for POLLPRI alone the ring sleeps through an urgent byte (seen on 6.18). Its
+ * arrival wakes POLLRDBAND, which no socket ever is: the poll comes back for nothing
+ * then, is armed again, and sees the byte.
+ */
+static unsigned poll_mask(short events)
+{
+	return (unsigned)events | (events & POLLPRI ? POLLRDBAND : 0u);
+}
+
 void soqi_prep_request(struct soqi_uring *impl, struct io_uring_sqe *sqe,
 		       const struct soqi_request *request)
 {
@@ -71,7 +81,7 @@ void soqi_prep_request(struct soqi_uring *impl, struct io_uring_sqe *sqe,
 		io_uring_prep_connect(sqe, request->fd, request->addr, request->addr_size_bytes);
 		break;
 	case SOQI_REQUEST_POLL:
-		io_uring_prep_poll_add(sqe, request->fd, (unsigned)request->poll_events);
+		io_uring_prep_poll_add(sqe, request->fd, poll_mask(request->poll_events));
 		break;
 	}
 	io_uring_sqe_set_data64(sqe, request->token | SOQI_URING_TAG_REQUEST);

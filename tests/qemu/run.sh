@@ -65,6 +65,7 @@ pack() {
 		echo "soq-kernel \$(uname -r)"
 		export SOQ_TEST_RESULTS=/tmp/results SOQ_TEST_SLOW=${SOQ_TEST_SLOW:-20}
 		export SOQ_TEST_BYTES=${SOQ_TEST_BYTES:-} SOQ_TEST_STEPS=${SOQ_TEST_STEPS:-}
+		export SOQ_TEST_CYCLES=${SOQ_TEST_CYCLES:-2000}
 		for tier in $tiers; do
 			echo "soq-tier \$tier"
 			SOQ_TEST_TIER=\$tier /suite 2>&1

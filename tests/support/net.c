@@ -125,7 +125,7 @@ struct soq_socket *pair_narrow(struct fixture *t, int family, int *fd)
 
 struct datagrams datagrams_bound(struct fixture *t, int family)
 {
-	struct datagrams d = { NULL };
+	struct datagrams d;
 
 	d.a = bound_socket(t, family, SOCK_DGRAM, &d.at_a);
 	d.b = bound_socket(t, family, SOCK_DGRAM, &d.at_b);
