@@ -396,7 +396,7 @@ int soqi_detached_connect(struct soq_socket *s, const struct soq_endpoint *ep)
  */
 static bool only_wakes(const struct soq_socket *s)
 {
-	if (s->phase == SOQI_PHASE_LISTENING)
+	if (s->phase == SOQI_PHASE_LISTENING || s->phase == SOQI_PHASE_CUT)
 		return true;
 	return soqi_is_connection(s) ? s->phase == SOQI_PHASE_CONNECTING
 				     : s->phase == SOQI_PHASE_FRESH;
