@@ -130,7 +130,7 @@ static void each_event_wakes_the_lanes_it_concerns_and_no_other(void **state)
 					 SOQI_EPOLL_REGISTERED |
 						 (readable ? 0 : SOQI_EPOLL_BLOCKED_RECV) |
 						 (writable ? 0 : SOQI_EPOLL_BLOCKED_SEND) |
-						 (hup ? SOQI_EPOLL_HUP : 0));
+						 (hup || (events & EPOLLPRI) ? SOQI_EPOLL_HUP : 0));
 			/* Put both back as they were: parked, on no list. */
 			rig->loop->settled_first = NULL;
 			rig->loop->settled_last = NULL;
