@@ -93,7 +93,8 @@ static int socket_register(struct soq_loop *loop, struct soq_socket *s)
 
 /*
  * Whether a result shows that the direction would block now: a stream that gave or
- * took less than it was asked for has no more. It saves the try that would say so;
+ * took less than it was asked for has no more. But a unix stream stops where
+ * descriptors or credentials come with the bytes, and TCP at urgent data. It saves the try that would say so;
  * the edge that ends it is reported, since the kernel has found it empty or full.
  */
 static bool leaves_blocked(const struct soq_socket *s, const struct soqi_request *request,
@@ -105,6 +106,8 @@ static bool leaves_blocked(const struct soq_socket *s, const struct soqi_request
 		return false;
 	if (result <= 0 || !soqi_is_stream(s) || (s->backend_bits & SOQI_EPOLL_HUP) ||
 	    (request->message_flags & MSG_PEEK))
+		return false;
+	if (request->kind == SOQI_REQUEST_RECV && s->family == AF_UNIX)
 		return false;
 	for (uint32_t i = 0; i < request->segment_count; i++)
 		asked += request->segments[i].iov_len;
@@ -169,7 +172,8 @@ static void epoll_submit(struct soq_loop *loop, struct soq_socket *s, struct soq
 	/* What an earlier connection of this socket left behind says nothing of this one. */
 	if (request->kind == SOQI_REQUEST_CONNECT)
 		s->backend_bits &= ~(blocked | SOQI_EPOLL_BLOCKED_RECV | SOQI_EPOLL_HUP);
-	if (s->backend_bits & blocked) {
+	/* What does not wait asks for itself: its receiver may be another. */
+	if ((s->backend_bits & blocked) && !(request->message_flags & MSG_DONTWAIT)) {
 		park(loop, s, lane, request);
 		return;
 	}
@@ -216,7 +220,7 @@ void soqi_epoll_event(struct soq_loop *loop, struct soq_socket *s, uint32_t even
 {
 	uint32_t ready = 0;
 
-	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI))
 		s->backend_bits |= SOQI_EPOLL_HUP;
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		ready |= SOQI_EPOLL_BLOCKED_RECV;

@@ -14,7 +14,8 @@
 #define SOQI_EPOLL_REGISTERED   (1u << 0)
 #define SOQI_EPOLL_BLOCKED_RECV (1u << 1)
 #define SOQI_EPOLL_BLOCKED_SEND (1u << 2)
-#define SOQI_EPOLL_HUP          (1u << 3) /* the end or an error is queued: a short read is not the last */
+#define SOQI_EPOLL_HUP                                                                             \
+	(1u << 3) /* an end, an error or urgent data is queued: a short read is not the last */
 
 static inline uint32_t soqi_epoll_blocked(const struct soqi_lane *lane)
 {

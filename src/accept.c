@@ -87,7 +87,8 @@ void soqi_accept_settle(struct soq_loop *loop, struct soq_socket *s, struct soqi
 		soqi_accept_arrived(loop, s, op, result);
 		/* A multishot that ended on a success lost its place in a full queue: again. */
 		result = multishot || op->priv.carried_first == NULL ? -EAGAIN : 0;
-	} else if (soqi_accept_is_shortage(result) && !unbounded && op->priv.cause == 0) {
+	} else if (soqi_accept_is_shortage(result) && !unbounded && op->priv.cause == 0 &&
+		   loop->dead == 0) {
 		soqi_lane_settle(lane, -EAGAIN, ended);
 		loop->stats.accept_backoffs++;
 		soqi_backoff(loop, lane, SOQI_ACCEPT_BACKOFF_NS);

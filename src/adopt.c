@@ -26,6 +26,8 @@ static int64_t timeout_of(int fd, int name)
 	if (getsockopt(fd, SOL_SOCKET, name, &value, &size_bytes) != 0 ||
 	    (value.tv_sec == 0 && value.tv_usec == 0))
 		return -1;
+	if (value.tv_sec >= INT64_MAX / SOQI_NS_PER_S)
+		return INT64_MAX;
 	return value.tv_sec * SOQI_NS_PER_S + value.tv_usec * INT64_C(1000);
 }
 
@@ -98,14 +100,14 @@ static int place_prepare(struct soq_socket *s, struct soq_loop *loop)
 	bool nonblocking = loop == NULL ? s->phase == SOQI_PHASE_LISTENING
 					: (loop->backend->socket_flags & SOCK_NONBLOCK) != 0;
 
-	if (s->linger_s > 0) {
-		if (loop != NULL && s->linger_op == NULL)
-			s->linger_op = soqi_alloc(loop, sizeof(*s->linger_op));
-		if (loop != NULL && s->linger_op == NULL)
+	if (s->linger_s > 0 && loop != NULL && s->linger_op == NULL) {
+		s->linger_op = soqi_alloc(loop, sizeof(*s->linger_op));
+		if (s->linger_op == NULL)
 			return -ENOMEM;
-		/* On a loop the kernel never hears of it: see option.c. */
-		soqi_linger_tell(s, loop != NULL ? -1 : s->linger_s);
 	}
+	/* On a loop the kernel never hears of it: see option.c. */
+	if (s->linger_s >= 0)
+		soqi_linger_tell(s, loop != NULL ? -1 : s->linger_s);
 	if (nonblocking != ((flags & O_NONBLOCK) != 0) && (nonblocking || !s->nonblocking))
 		(void)fcntl(s->fd, F_SETFL, flags ^ O_NONBLOCK);
 	return 0;

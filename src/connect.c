@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Connecting, and what waits behind a connect. */
 #include "detached.h"
+#include "endpoint.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -87,7 +88,7 @@ int soqi_connect_local(const struct soq_socket *s, const struct soq_endpoint *ep
 
 	if (!(flags & O_NONBLOCK))
 		(void)fcntl(s->fd, F_SETFL, flags | O_NONBLOCK);
-	result = connect(s->fd, &ep->addr.any, ep->size_bytes) == 0 ? 0 : -errno;
+	result = connect(s->fd, &ep->addr.any, soqi_endpoint_kernel_size(ep)) == 0 ? 0 : -errno;
 	if (!(flags & O_NONBLOCK))
 		(void)fcntl(s->fd, F_SETFL, flags);
 	return result;

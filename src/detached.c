@@ -6,6 +6,8 @@
  */
 #include "detached.h"
 
+#include "endpoint.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,10 +20,10 @@
 struct soqi_detached {
 	struct soq_socket s; /* first: a handle is this */
 	pthread_mutex_t lock;
-	pthread_cond_t told; /* a receive has got its answer, or left */
-	uint64_t answers;    /* of receives, ever */
-	unsigned receivers;  /* threads inside a receive */
-	unsigned inside;     /* threads inside any call */
+	pthread_cond_t told;   /* a call has got its answer, or left */
+	uint64_t answers[2];   /* by direction, ever */
+	unsigned transfers[2]; /* threads inside one, by direction */
+	unsigned inside;       /* threads inside any call */
 };
 
 static struct soqi_detached *of(struct soq_socket *s)
@@ -64,18 +66,27 @@ void soqi_detached_unlock(struct soq_socket *s)
 	(void)pthread_mutex_unlock(&of(s)->lock);
 }
 
-/* From here to leave() the socket cannot be closed. The lock is held on return. */
-static struct soqi_detached *enter(struct soq_socket *s)
+void soqi_detached_enter(struct soq_socket *s)
 {
 	soqi_detached_lock(s);
 	of(s)->inside++;
+}
+
+void soqi_detached_leave(struct soq_socket *s)
+{
+	of(s)->inside--;
+	soqi_detached_unlock(s);
+}
+
+static struct soqi_detached *enter(struct soq_socket *s)
+{
+	soqi_detached_enter(s);
 	return of(s);
 }
 
 static void leave(struct soqi_detached *d)
 {
-	d->inside--;
-	soqi_detached_unlock(&d->s);
+	soqi_detached_leave(&d->s);
 }
 
 int soqi_detached_quiet(struct soq_socket *s)
@@ -136,17 +147,25 @@ static int64_t until_of(const struct soq_op *op)
 	return op->deadline_ns != 0 ? op->deadline_ns : SOQI_FOREVER;
 }
 
-/*
- * The kernel may give a connection's error to the receive another thread is in: an
- * -EPIPE waits for its answer, which is about to come.
- */
-static void wait_for_receiver(struct soqi_detached *d, int32_t result)
+static void answer(struct soqi_detached *d, enum soqi_lane_index index)
 {
-	uint64_t answers = d->answers;
+	d->answers[index]++;
+	(void)pthread_cond_broadcast(&d->told);
+}
 
-	if (!soqi_judge_may_tell_more(&d->s, result))
-		return;
-	while (d->receivers > 0 && d->answers == answers)
+/*
+ * The kernel gives a connection's error to one call, once. What the other direction
+ * was told waits for the answer of a thread that is in there, which is about to come:
+ * a send's -EPIPE may be a receive's reset, a receive's 0 may be a send's. Neither
+ * waits for one that waits: what a send noted ends the wait of a receive.
+ */
+static void wait_for_other(struct soqi_detached *d, enum soqi_lane_index index, int32_t result)
+{
+	enum soqi_lane_index other = index == SOQI_LANE_RECV ? SOQI_LANE_SEND : SOQI_LANE_RECV;
+	uint64_t answers = d->answers[other];
+
+	while (d->transfers[other] > 0 && d->answers[other] == answers &&
+	       soqi_judge_may_tell_more(&d->s, result))
 		(void)pthread_cond_wait(&d->told, &d->lock);
 }
 
@@ -168,13 +187,12 @@ static void step(struct soqi_detached *d, struct soqi_lane *lane, int64_t until_
 	result = soqi_try(&request);
 	soqi_detached_lock(&d->s);
 	soqi_judge_note(&d->s, result);
-	if (receives && result != -EAGAIN) {
-		d->answers++;
+	if (!receives)
 		(void)pthread_cond_broadcast(&d->told);
-	} else if (!receives) {
-		wait_for_receiver(d, result);
-	}
+	wait_for_other(d, lane->index, result);
 	soqi_transfer_settle(&d->s, lane, result, ended);
+	if (result != -EAGAIN)
+		answer(d, lane->index);
 	if (result != -EAGAIN || ended->first != NULL)
 		return;
 	soqi_detached_unlock(&d->s);
@@ -205,7 +223,13 @@ static void transfer(struct soqi_detached *d, const struct soqi_transfer *t, str
 	event->op = op;
 	event->result = op->priv.result;
 	event->flags = op->priv.event_flags;
-	d->s.lane[t->index].sync_cause = lane.sync_cause;
+	/* Shut by another thread to wake us; that is no empty message. */
+	if (event->result == 0 && t->index == SOQI_LANE_RECV && !soqi_is_connection(&d->s) &&
+	    d->s.phase == SOQI_PHASE_CUT)
+		event->result = -ECANCELED;
+	/* Another thread's may wait there to be told. */
+	if (lane.sync_cause != 0)
+		d->s.lane[t->index].sync_cause = lane.sync_cause;
 	soqi_sync_note(&d->s, t->index, event);
 }
 
@@ -213,17 +237,15 @@ int64_t soqi_detached_transfer(struct soq_socket *s, const struct soqi_transfer 
 			       struct soq_op *op, uint32_t flags, struct soq_event *event)
 {
 	struct soqi_detached *d = enter(s);
-	bool receives = t->index == SOQI_LANE_RECV;
 	int error = soqi_transfer_check(s, op, t);
 
 	if (error == 0)
 		error = soqi_sync_begin(s, t->index, op);
 	if (error == 0) {
-		d->receivers += receives;
+		d->transfers[t->index]++;
 		transfer(d, t, op, flags, event);
-		d->receivers -= receives;
-		if (receives)
-			(void)pthread_cond_broadcast(&d->told);
+		d->transfers[t->index]--;
+		(void)pthread_cond_broadcast(&d->told);
 	}
 	leave(d);
 	return error != 0 ? error : event->result;
@@ -260,6 +282,7 @@ int soqi_detached_accept(struct soq_socket *s, struct soq_socket **accepted_out,
 	struct soqi_detached *d = enter(s);
 	struct soq_op op = { 0 };
 	struct soq_socket *accepted;
+	bool lingers = s->linger_s >= 0;
 	int error = s->phase == SOQI_PHASE_LISTENING ? 0 : -EINVAL;
 	int32_t fd = -1;
 
@@ -285,6 +308,9 @@ int soqi_detached_accept(struct soq_socket *s, struct soq_socket **accepted_out,
 	}
 	soqi_socket_is(accepted, fd, s->family, s->type, s->protocol);
 	accepted->phase = SOQI_PHASE_CONNECTED;
+	/* The kernel hands the listener's linger time down; a loop's listener keeps it. */
+	if (lingers)
+		soqi_linger_tell(accepted, -1);
 	*accepted_out = accepted;
 	/* The peer may be gone again already; then there is no address to tell. */
 	if (peer_out != NULL && soq_socket_peer(accepted, peer_out) != 0)
@@ -292,18 +318,35 @@ int soqi_detached_accept(struct soq_socket *s, struct soq_socket **accepted_out,
 	return 0;
 }
 
-/* Connects with a descriptor that does not block. The lock is not held. */
-static int32_t connect_until(const struct soqi_request *request, int64_t until_ns)
+static bool still_connects(struct soq_socket *s)
+{
+	bool connects;
+
+	soqi_detached_lock(s);
+	connects = s->phase == SOQI_PHASE_CONNECTING;
+	soqi_detached_unlock(s);
+	return connects;
+}
+
+/*
+ * Connects with a descriptor that does not block. -ECANCELED: another thread has shut
+ * it, and a further try would begin anew. The lock is not held.
+ */
+static int32_t connect_until(struct soq_socket *s, const struct soqi_request *request,
+			     int64_t until_ns)
 {
 	int flags = fcntl(request->fd, F_GETFL);
 	int32_t result;
 
 	(void)fcntl(request->fd, F_SETFL, flags | O_NONBLOCK);
-	while ((result = soqi_try(request)) == -EAGAIN)
-		if (!wait_for(request, until_ns)) {
+	while ((result = soqi_try(request)) == -EAGAIN) {
+		if (!wait_for(request, until_ns))
 			result = -ETIMEDOUT;
+		else if (!still_connects(s))
+			result = -ECANCELED;
+		if (result != -EAGAIN)
 			break;
-		}
+	}
 	(void)fcntl(request->fd, F_SETFL, flags);
 	return result;
 }
@@ -325,14 +368,18 @@ int soqi_detached_connect(struct soq_socket *s, const struct soq_endpoint *ep)
 	}
 	request.fd = s->fd;
 	request.addr = &ep->addr.any;
-	request.addr_size_bytes = ep->size_bytes;
+	request.addr_size_bytes = soqi_endpoint_kernel_size(ep);
 	request.message_flags = soqi_connect_is_local(s) ? MSG_DONTWAIT : 0;
 	s->was_connected = s->phase == SOQI_PHASE_CONNECTED;
 	s->phase = SOQI_PHASE_CONNECTING;
 	soqi_detached_unlock(s);
-	result = connect_until(&request, until_of(&op));
+	result = connect_until(s, &request, until_of(&op));
 	soqi_detached_lock(s);
-	cut = result == -ETIMEDOUT && op.deadline_ns != 0 && soqi_now_ns() >= op.deadline_ns;
+	/* Shut meanwhile: only closing is left, whatever the last try said. */
+	if (s->phase != SOQI_PHASE_CONNECTING)
+		result = -ECANCELED;
+	cut = result == -ECANCELED ||
+	      (result == -ETIMEDOUT && op.deadline_ns != 0 && soqi_now_ns() >= op.deadline_ns);
 	if (result == 0)
 		s->phase = SOQI_PHASE_CONNECTED;
 	else if (!soqi_is_connection(s))
@@ -343,18 +390,29 @@ int soqi_detached_connect(struct soq_socket *s, const struct soq_endpoint *ep)
 	return result;
 }
 
+/*
+ * What waits for no peer of its own, or has none yet, cannot be shut in the kernel's
+ * sense; but a thread inside wants to be woken: shutdown(2) does that, whatever it says.
+ */
+static bool only_wakes(const struct soq_socket *s)
+{
+	if (s->phase == SOQI_PHASE_LISTENING)
+		return true;
+	return soqi_is_connection(s) ? s->phase == SOQI_PHASE_CONNECTING
+				     : s->phase == SOQI_PHASE_FRESH;
+}
+
 int soqi_detached_shutdown(struct soq_socket *s, int how)
 {
 	struct soqi_detached *d = enter(s);
 	struct soq_op op = { 0 };
 	int error = soqi_shutdown_check(s, how);
 
-	if (error == -ENOTCONN && s->phase == SOQI_PHASE_LISTENING) {
-		/* It wakes who is inside an accept; the kernel lets no one listen on. */
+	if (error != -EINVAL && only_wakes(s)) {
 		s->phase = SOQI_PHASE_CUT;
-		error = shutdown(s->fd, SHUT_RDWR) == 0 ? 0 : -errno;
+		(void)shutdown(s->fd, SHUT_RDWR);
 		leave(d);
-		return error;
+		return 0;
 	}
 	if (error == 0)
 		error = soqi_sync_begin(s, SOQI_LANE_SEND, &op);

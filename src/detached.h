@@ -22,6 +22,10 @@ void soqi_detached_free(struct soq_socket *s);
 void soqi_detached_lock(struct soq_socket *s);
 void soqi_detached_unlock(struct soq_socket *s);
 
+/* From here to soqi_detached_leave() it cannot be closed; the lock is held. */
+void soqi_detached_enter(struct soq_socket *s);
+void soqi_detached_leave(struct soq_socket *s);
+
 /* 0, or -EBUSY while a thread is inside a call. */
 int soqi_detached_quiet(struct soq_socket *s);
 

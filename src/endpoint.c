@@ -1,185 +1,59 @@
 /* SPDX-License-Identifier: MIT */
-/* Endpoints by value: strict parse, format, the well-known ones, comparison. */
-#include <soq/endpoint.h>
+/* Endpoints by value: made from what they name, and what they hold. */
+#include "endpoint.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <net/if.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
-#define PORT_MAX 65535
+#define UNIX_PATH_OFFSET offsetof(struct sockaddr_un, sun_path)
 
-/*
- * Reads a decimal number without sign or leading zeros that is all of `text`.
- * Returns false if it is none; above `max` it is `max + 1`, however long.
- */
-static bool read_decimal(const char *text, size_t length, uint64_t max, uint64_t *value_out)
+int soqi_endpoint_family(const struct soq_endpoint *ep)
 {
-	uint64_t value = 0;
-
-	if (length == 0 || (length > 1 && text[0] == '0'))
-		return false;
-	for (size_t i = 0; i < length; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return false;
-		value = value * 10 + (uint64_t)(text[i] - '0');
-		if (value > max)
-			value = max + 1;
-	}
-	*value_out = value;
-	return true;
+	if (ep == NULL || ep->size_bytes > sizeof(ep->addr) ||
+	    ep->size_bytes < sizeof(ep->addr.any.sa_family))
+		return -EINVAL;
+	if (ep->addr.any.sa_family == AF_INET && ep->size_bytes < sizeof(ep->addr.ipv4))
+		return -EINVAL;
+	if (ep->addr.any.sa_family == AF_INET6 && ep->size_bytes < sizeof(ep->addr.ipv6))
+		return -EINVAL;
+	return ep->addr.any.sa_family;
 }
 
-/* inet_pton() of the first `length` bytes of `text`. */
-static bool read_address(int family, const char *text, size_t length, void *address)
+struct soqi_unix_name soqi_endpoint_unix_name(const struct soq_endpoint *ep)
 {
-	char copy[INET6_ADDRSTRLEN];
+	/* Not sun_path: the kernel tells of paths that fill it with a NUL behind its end. */
+	const unsigned char *bytes = (const unsigned char *)&ep->addr + UNIX_PATH_OFFSET;
+	size_t size_bytes = ep->size_bytes - UNIX_PATH_OFFSET;
+	struct soqi_unix_name name = { SOQI_UNIX_UNNAMED, 0, bytes };
 
-	if (length >= sizeof(copy))
-		return false;
-	memcpy(copy, text, length);
-	copy[length] = '\0';
-	return inet_pton(family, copy, address) == 1;
-}
-
-/* What the kernel allows in an interface's name, so anything else is no endpoint. */
-static bool is_scope(const char *text, size_t length)
-{
-	if (length == 0)
-		return false;
-	for (size_t i = 0; i < length; i++)
-		if (text[i] == '/' || text[i] == ':' || text[i] == ' ' ||
-		    (text[i] >= '\t' && text[i] <= '\r'))
-			return false;
-	return true;
-}
-
-/* The number of the interface that `text` names, or -errno. */
-static int find_scope(const char *text, size_t length, uint32_t *scope_out)
-{
-	char name[IF_NAMESIZE];
-	uint64_t number;
-	bool found;
-	int saved = errno;
-	int error;
-
-	if (read_decimal(text, length, UINT32_MAX, &number)) {
-		found = number > 0 && number <= UINT32_MAX;
-		errno = ENXIO;
-		found = found && if_indextoname((unsigned)number, name) != NULL;
+	if (size_bytes == 0)
+		return name;
+	if (bytes[0] != '\0') {
+		name.form = SOQI_UNIX_PATH;
+		name.size_bytes = strnlen((const char *)bytes, size_bytes);
 	} else {
-		if (length >= sizeof(name))
-			return -ENODEV;
-		memcpy(name, text, length);
-		name[length] = '\0';
-		number = if_nametoindex(name);
-		found = number != 0;
+		name.form = SOQI_UNIX_ABSTRACT;
+		name.size_bytes = size_bytes - 1;
+		name.bytes = bytes + 1;
 	}
-	error = errno;
-	errno = saved;
-	if (found) {
-		*scope_out = (uint32_t)number;
-		return 0;
+	return name;
+}
+
+int soqi_endpoint_unix_make(const struct soqi_unix_name *name, struct soq_endpoint *ep_out)
+{
+	struct soq_endpoint ep = { .size_bytes = UNIX_PATH_OFFSET };
+
+	if (name->size_bytes > SOQI_UNIX_NAME_MAX)
+		return -ENAMETOOLONG;
+	ep.addr.local.sun_family = AF_UNIX;
+	if (name->form != SOQI_UNIX_UNNAMED) {
+		size_t at = name->form == SOQI_UNIX_ABSTRACT;
+
+		memcpy(ep.addr.local.sun_path + at, name->bytes, name->size_bytes);
+		ep.size_bytes += (uint32_t)name->size_bytes + 1;
 	}
-	return error == ENXIO ? -ENODEV : -error;
-}
-
-static int parse_ipv4(const char *text, size_t length, uint64_t port, struct soq_endpoint *ep)
-{
-	ep->size_bytes = sizeof(ep->addr.ipv4);
-	ep->addr.ipv4.sin_family = AF_INET;
-	ep->addr.ipv4.sin_port = htons((uint16_t)port);
-	if (!read_address(AF_INET, text, length, &ep->addr.ipv4.sin_addr))
-		return -EINVAL;
-	return port > PORT_MAX ? -ERANGE : 0;
-}
-
-/* `text` is what stands between the brackets. */
-static int parse_ipv6(const char *text, size_t length, uint64_t port, struct soq_endpoint *ep)
-{
-	const char *percent = memchr(text, '%', length);
-	size_t address_length = percent != NULL ? (size_t)(percent - text) : length;
-	size_t scope_length = percent != NULL ? length - address_length - 1 : 0;
-
-	ep->size_bytes = sizeof(ep->addr.ipv6);
-	ep->addr.ipv6.sin6_family = AF_INET6;
-	ep->addr.ipv6.sin6_port = htons((uint16_t)port);
-	if (!read_address(AF_INET6, text, address_length, &ep->addr.ipv6.sin6_addr) ||
-	    (percent != NULL && !is_scope(percent + 1, scope_length)))
-		return -EINVAL;
-	if (port > PORT_MAX)
-		return -ERANGE;
-	if (percent == NULL)
-		return 0;
-	return find_scope(percent + 1, scope_length, &ep->addr.ipv6.sin6_scope_id);
-}
-
-int soq_endpoint_parse(const char *text, struct soq_endpoint *ep_out)
-{
-	struct soq_endpoint ep = { 0 };
-	const char *colon;
-	uint64_t port;
-	int error;
-
-	if (text == NULL || ep_out == NULL)
-		return -EINVAL;
-	colon = strrchr(text, ':');
-	if (colon == NULL || !read_decimal(colon + 1, strlen(colon + 1), PORT_MAX, &port))
-		return -EINVAL;
-	if (text[0] != '[')
-		error = parse_ipv4(text, (size_t)(colon - text), port, &ep);
-	else if (colon[-1] == ']')
-		error = parse_ipv6(text + 1, (size_t)(colon - text) - 2, port, &ep);
-	else
-		error = -EINVAL;
-	if (error == 0)
-		*ep_out = ep;
-	return error;
-}
-
-/* AF_INET or AF_INET6 if `ep` holds all of such an address, else -errno. */
-static int family_of(const struct soq_endpoint *ep)
-{
-	if (ep == NULL || ep->size_bytes == 0)
-		return -EINVAL;
-	if (ep->size_bytes <= sizeof(ep->addr)) {
-		if (ep->size_bytes >= sizeof(ep->addr.ipv4) && ep->addr.any.sa_family == AF_INET)
-			return AF_INET;
-		if (ep->size_bytes >= sizeof(ep->addr.ipv6) && ep->addr.any.sa_family == AF_INET6)
-			return AF_INET6;
-	}
-	return -EAFNOSUPPORT;
-}
-
-int soq_endpoint_format(const struct soq_endpoint *ep, char *text, size_t size_bytes)
-{
-	char address[INET6_ADDRSTRLEN];
-	char line[SOQ_ENDPOINT_TEXT_MAX];
-	char scope[16] = "";
-	int family = family_of(ep);
-	int length;
-
-	if (text == NULL)
-		return -EINVAL;
-	if (family < 0)
-		return family;
-	if (family == AF_INET) {
-		(void)inet_ntop(AF_INET, &ep->addr.ipv4.sin_addr, address, sizeof(address));
-		length = snprintf(line, sizeof(line), "%s:%d", address, soq_endpoint_port(ep));
-	} else {
-		(void)inet_ntop(AF_INET6, &ep->addr.ipv6.sin6_addr, address, sizeof(address));
-		if (ep->addr.ipv6.sin6_scope_id != 0)
-			(void)snprintf(scope, sizeof(scope), "%%%u",
-				       (unsigned)ep->addr.ipv6.sin6_scope_id);
-		length = snprintf(line, sizeof(line), "[%s%s]:%d", address, scope,
-				  soq_endpoint_port(ep));
-	}
-	if ((size_t)length >= size_bytes)
-		return -ENOSPC;
-	memcpy(text, line, (size_t)length + 1);
-	return length;
+	*ep_out = ep;
+	return 0;
 }
 
 static int make(int family, uint16_t port, const struct in_addr *ipv4, const struct in6_addr *ipv6,
@@ -220,36 +94,46 @@ int soq_endpoint_any(int family, uint16_t port, struct soq_endpoint *ep_out)
 	return make(family, port, &ipv4, &in6addr_any, ep_out);
 }
 
+int soq_endpoint_unix(const char *path, struct soq_endpoint *ep_out)
+{
+	struct soqi_unix_name name = { .form = SOQI_UNIX_PATH };
+
+	if (path == NULL || ep_out == NULL || path[0] == '\0')
+		return -EINVAL;
+	name.bytes = (const unsigned char *)path;
+	name.size_bytes = strlen(path);
+	return soqi_endpoint_unix_make(&name, ep_out);
+}
+
+int soq_endpoint_abstract(const void *name, size_t size_bytes, struct soq_endpoint *ep_out)
+{
+	const struct soqi_unix_name abstract = { SOQI_UNIX_ABSTRACT, size_bytes, name };
+
+	if (name == NULL || ep_out == NULL)
+		return -EINVAL;
+	return soqi_endpoint_unix_make(&abstract, ep_out);
+}
+
+int soq_endpoint_from(const struct sockaddr *addr, uint32_t size_bytes, struct soq_endpoint *ep_out)
+{
+	struct soq_endpoint ep = { .size_bytes = size_bytes };
+
+	if (addr == NULL || ep_out == NULL || size_bytes > sizeof(ep.addr))
+		return -EINVAL;
+	memcpy(&ep.addr, addr, size_bytes);
+	if (soqi_endpoint_family(&ep) < 0)
+		return -EINVAL;
+	*ep_out = ep;
+	return 0;
+}
+
 int soq_endpoint_port(const struct soq_endpoint *ep)
 {
-	int family = family_of(ep);
+	int family = soqi_endpoint_family(ep);
 
-	if (family < 0)
-		return family;
-	return ntohs(family == AF_INET ? ep->addr.ipv4.sin_port : ep->addr.ipv6.sin6_port);
-}
-
-static int equal_ipv6(const struct sockaddr_in6 *a, const struct sockaddr_in6 *b)
-{
-	return a->sin6_port == b->sin6_port && a->sin6_scope_id == b->sin6_scope_id &&
-	       memcmp(&a->sin6_addr, &b->sin6_addr, sizeof(a->sin6_addr)) == 0;
-}
-
-int soq_endpoint_equal(const struct soq_endpoint *a, const struct soq_endpoint *b)
-{
-	int family;
-
-	if (a == NULL || b == NULL)
-		return 0;
-	family = family_of(a);
-	if (family != family_of(b))
-		return 0;
 	if (family == AF_INET)
-		return a->addr.ipv4.sin_port == b->addr.ipv4.sin_port &&
-		       a->addr.ipv4.sin_addr.s_addr == b->addr.ipv4.sin_addr.s_addr;
+		return ntohs(ep->addr.ipv4.sin_port);
 	if (family == AF_INET6)
-		return equal_ipv6(&a->addr.ipv6, &b->addr.ipv6);
-	/* Something else: the bytes that count are all there is to compare. */
-	return a->size_bytes == b->size_bytes && a->size_bytes <= sizeof(a->addr) &&
-	       memcmp(&a->addr, &b->addr, a->size_bytes) == 0;
+		return ntohs(ep->addr.ipv6.sin6_port);
+	return family < 0 ? family : -EAFNOSUPPORT;
 }

@@ -124,7 +124,8 @@ static bool unix_is_closed(const struct soq_socket *s)
 
 bool soqi_judge_may_tell_more(const struct soq_socket *s, int32_t result)
 {
-	if (result != -EPIPE || s->shut_send || s->error != 0 || s->fin_seen)
+	if ((result != -EPIPE && result != 0) || s->shut_send || s->error != 0 || s->fin_seen ||
+	    (result == 0 && s->epipe_seen))
 		return false;
 	if (s->family == AF_UNIX)
 		return soqi_is_connection(s) && unix_is_closed(s);

@@ -189,9 +189,15 @@ int soq_loop_create(const struct soq_loop_options *options, struct soq_loop **lo
 	return 0;
 }
 
+/* The files of a parent's sockets are its own business: a path stays. */
 static void close_inherited(struct soq_socket *s)
 {
 	(void)close(s->fd);
+	soqi_path_forget(s);
+	soqi_free(s->loop, s->linger_op, sizeof(*s->linger_op));
+	soqi_free(s->loop, s->watch, sizeof(*s->watch));
+	if (s->close_op != NULL && (s->close_op->priv.flags & SOQI_OP_LINGER))
+		soqi_free(s->loop, s->close_op, sizeof(*s->close_op));
 }
 
 static void destroy(struct soq_loop *loop, bool child)

@@ -3,6 +3,7 @@
 #include <soq/message.h>
 
 #include "detached.h"
+#include "endpoint.h"
 
 #include <errno.h>
 
@@ -27,7 +28,7 @@ void soqi_message_fill(struct soq_op *op, bool receives)
 	if (ep == NULL)
 		return;
 	header->msg_name = &ep->addr;
-	header->msg_namelen = receives ? sizeof(ep->addr) : ep->size_bytes;
+	header->msg_namelen = receives ? sizeof(ep->addr) : soqi_endpoint_kernel_size(ep);
 }
 
 uint32_t soqi_message_received(struct soq_op *op, bool whole)

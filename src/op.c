@@ -178,7 +178,7 @@ void soqi_ops_end(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *
 	for (; op != NULL; op = next) {
 		next = op->priv.next;
 		if (op->priv.kind == SOQI_KIND_SEND && op->priv.moved < op->priv.length &&
-		    s->state == SOQI_SOCKET_CLOSING)
+		    s->state == SOQI_SOCKET_CLOSING && soqi_is_connection(s))
 			s->reset = true;
 		/* A drain ends with its socket: soqi_close_step() tells. */
 		if (op->priv.kind != SOQI_KIND_DRAIN)

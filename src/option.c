@@ -28,9 +28,13 @@ static int linger_set(struct soq_socket *s, const void *value, uint32_t size_byt
 		if (s->linger_op == NULL)
 			return -ENOMEM;
 	}
-	s->linger_s = linger.l_onoff != 0 ? linger.l_linger : -1;
 	if (soqi_is_detached(s))
+		soqi_detached_enter(s);
+	s->linger_s = linger.l_onoff != 0 ? linger.l_linger : -1;
+	if (soqi_is_detached(s)) {
 		soqi_linger_tell(s, s->linger_s);
+		soqi_detached_leave(s);
+	}
 	return 0;
 }
 

@@ -5,16 +5,18 @@
  * before. The path is kept absolute, since the program may change its directory.
  */
 #include "detached.h"
+#include "endpoint.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 struct soqi_path {
 	size_t size_bytes; /* of all this */
+	pid_t maker;       /* a child that closes what it inherited leaves the path */
 	dev_t device;
 	ino_t inode;
 	char name[];
@@ -39,28 +41,19 @@ void soqi_path_forget(struct soq_socket *s)
 		free(path);
 }
 
-/* The length of the path in a unix address; 0 if it is abstract or unnamed. */
-static size_t path_length(const struct soq_endpoint *ep)
-{
-	const struct sockaddr_un *addr = (const struct sockaddr_un *)&ep->addr.storage;
-	size_t head = offsetof(struct sockaddr_un, sun_path);
-
-	if (ep->addr.any.sa_family != AF_UNIX || ep->size_bytes <= head)
-		return 0;
-	return strnlen(addr->sun_path, ep->size_bytes - head);
-}
-
 int soqi_path_reserve(struct soq_socket *s, const struct soq_endpoint *ep)
 {
-	const struct sockaddr_un *addr = (const struct sockaddr_un *)&ep->addr.storage;
-	size_t length = path_length(ep);
-	size_t room = length + 1;
-	char *folder = NULL;
+	struct soqi_unix_name name = { .form = SOQI_UNIX_UNNAMED };
 	struct soqi_path *path;
+	char *folder = NULL;
+	size_t room;
 
-	if (length == 0 || s->path != NULL)
+	if (s->family == AF_UNIX)
+		name = soqi_endpoint_unix_name(ep);
+	if (name.form != SOQI_UNIX_PATH || s->path != NULL)
 		return 0;
-	if (addr->sun_path[0] != '/') {
+	room = name.size_bytes + 1;
+	if (name.bytes[0] != '/') {
 		folder = getcwd(NULL, 0);
 		if (folder == NULL)
 			return -errno;
@@ -69,11 +62,9 @@ int soqi_path_reserve(struct soq_socket *s, const struct soq_endpoint *ep)
 	path = path_alloc(s, sizeof(*path) + room);
 	if (path != NULL) {
 		path->size_bytes = sizeof(*path) + room;
-		if (folder != NULL) {
-			strcpy(path->name, folder);
-			strcat(path->name, "/");
-		}
-		strncat(path->name, addr->sun_path, length);
+		(void)snprintf(path->name, room, "%s%s%.*s", folder != NULL ? folder : "",
+			       folder != NULL ? "/" : "", (int)name.size_bytes,
+			       (const char *)name.bytes);
 		s->path = path;
 	}
 	free(folder);
@@ -96,6 +87,7 @@ void soqi_path_made(struct soq_socket *s)
 		soqi_path_forget(s);
 		return;
 	}
+	s->path->maker = getpid();
 	s->path->device = found.st_dev;
 	s->path->inode = found.st_ino;
 }
@@ -107,7 +99,7 @@ void soqi_path_remove(struct soq_socket *s)
 
 	if (path == NULL)
 		return;
-	if (lstat(path->name, &found) == 0 && S_ISSOCK(found.st_mode) &&
+	if (path->maker == getpid() && lstat(path->name, &found) == 0 && S_ISSOCK(found.st_mode) &&
 	    found.st_dev == path->device && found.st_ino == path->inode)
 		(void)unlink(path->name);
 	soqi_path_forget(s);

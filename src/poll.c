@@ -171,12 +171,29 @@ void soqi_watch_free(struct soq_socket *s)
 	s->watch = NULL;
 }
 
+/*
+ * The watch may have been armed for less, and the turn have gone on changing that: a
+ * poll whose time is over still says what is there.
+ */
+static int64_t last_look(const struct soq_op *op, int cause)
+{
+	const struct soqi_request request = { .kind = SOQI_REQUEST_POLL,
+					      .fd = op->priv.socket->fd,
+					      .poll_events = soqi_poll_to_system(
+						      (uint32_t)op->priv.length) };
+	int32_t result = -EAGAIN;
+
+	if (cause == -ETIMEDOUT && !(op->priv.flags & SOQ_MULTISHOT))
+		result = soqi_try(&request);
+	return result > 0 ? (int64_t)soqi_poll_from_system(result) : cause;
+}
+
 void soqi_poll_cut(struct soq_loop *loop, struct soq_op *op, int cause)
 {
 	struct soqi_lane *lane = &op->priv.socket->watch->lane;
 
 	soqi_ops_remove(&lane->queue, op);
-	soqi_op_end(loop, op, cause, 0);
+	soqi_op_end(loop, op, last_look(op, cause), 0);
 	soqi_lane_dirty(loop, lane);
 }
 

@@ -4,6 +4,7 @@
  * sends of a turn become one call, what is cancelled before never meets the kernel,
  * and both backends fail at the same points.
  */
+#include "endpoint.h"
 #include "socket.h"
 
 #include <assert.h>
@@ -215,7 +216,7 @@ void soqi_request_fill(const struct soq_socket *s, struct soqi_lane *lane, struc
 		assert(op->priv.kind == SOQI_KIND_CONNECT);
 		request->kind = SOQI_REQUEST_CONNECT;
 		request->addr = &ep->addr.any;
-		request->addr_size_bytes = ep->size_bytes;
+		request->addr_size_bytes = soqi_endpoint_kernel_size(ep);
 		break;
 	}
 }
@@ -289,7 +290,8 @@ static bool done_at_once(struct soq_socket *s, struct soqi_lane *lane)
 
 	if (op->priv.kind == SOQI_KIND_SHUTDOWN)
 		lane->result = soqi_shutdown_now(s, (int)op->priv.length);
-	else if (op->priv.kind == SOQI_KIND_CONNECT && soqi_connect_is_local(s))
+	else if (op->priv.kind == SOQI_KIND_CONNECT && soqi_connect_is_local(s) &&
+		 s->loop->dead == 0)
 		lane->result = soqi_connect_local(s, op->priv.data);
 	else
 		return false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening, binding, listening, and what a socket tells of itself. */
 #include "detached.h"
+#include "endpoint.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,18 +52,11 @@ int soq_socket_open(struct soq_loop *loop, int family, int type, int protocol,
 	return 0;
 }
 
-int soq_bind(struct soq_socket *s, const struct soq_endpoint *ep)
+static int bind_now(struct soq_socket *s, const struct soq_endpoint *ep)
 {
 	const int on = 1;
-	int error;
+	int error = soqi_path_reserve(s, ep);
 
-	if (ep == NULL)
-		return -EINVAL;
-	error = soqi_socket_check(s);
-	if (error == 0)
-		error = soqi_endpoint_check(s, ep);
-	if (error == 0)
-		error = soqi_path_reserve(s, ep);
 	if (error != 0)
 		return error;
 	/*
@@ -71,12 +65,42 @@ int soq_bind(struct soq_socket *s, const struct soq_endpoint *ep)
 	 */
 	if (s->protocol == IPPROTO_TCP)
 		(void)setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(s->fd, &ep->addr.any, ep->size_bytes) != 0) {
+	if (bind(s->fd, &ep->addr.any, soqi_endpoint_kernel_size(ep)) != 0) {
 		error = -errno;
 		soqi_path_unmade(s);
 		return error;
 	}
 	soqi_path_made(s);
+	return 0;
+}
+
+int soq_bind(struct soq_socket *s, const struct soq_endpoint *ep)
+{
+	int error;
+
+	if (ep == NULL)
+		return -EINVAL;
+	error = soqi_socket_check(s);
+	if (error == 0)
+		error = soqi_endpoint_check(s, ep);
+	if (error != 0)
+		return error;
+	if (!soqi_is_detached(s))
+		return bind_now(s, ep);
+	soqi_detached_enter(s);
+	error = bind_now(s, ep);
+	soqi_detached_leave(s);
+	return error;
+}
+
+static int listen_now(struct soq_socket *s, int backlog)
+{
+	if (s->phase != SOQI_PHASE_FRESH && s->phase != SOQI_PHASE_LISTENING)
+		return -EISCONN;
+	/* The kernel cuts it to net.core.somaxconn. */
+	if (listen(s->fd, backlog > 0 ? backlog : INT32_MAX) != 0)
+		return -errno;
+	s->phase = SOQI_PHASE_LISTENING;
 	return 0;
 }
 
@@ -86,16 +110,15 @@ int soq_listen(struct soq_socket *s, int backlog)
 
 	if (error != 0)
 		return error;
-	if (s->phase != SOQI_PHASE_FRESH && s->phase != SOQI_PHASE_LISTENING)
-		return -EISCONN;
-	/* The kernel cuts it to net.core.somaxconn. */
-	if (listen(s->fd, backlog > 0 ? backlog : INT32_MAX) != 0)
-		return -errno;
+	if (!soqi_is_detached(s))
+		return listen_now(s, backlog);
+	soqi_detached_enter(s);
+	error = listen_now(s, backlog);
 	/* Threads that poll it race for what is there: none may be left waiting. */
-	if (soqi_is_detached(s))
+	if (error == 0)
 		(void)fcntl(s->fd, F_SETFL, fcntl(s->fd, F_GETFL) | O_NONBLOCK);
-	s->phase = SOQI_PHASE_LISTENING;
-	return 0;
+	soqi_detached_leave(s);
+	return error;
 }
 
 typedef int name_fn(int fd, struct sockaddr *addr, socklen_t *size_bytes);

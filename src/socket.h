@@ -67,7 +67,10 @@ void soqi_judge_note(struct soq_socket *s, int32_t result);
 /* What a receive, or a send, that came back with `result` really means. */
 int32_t soqi_judge_receive(struct soq_socket *s, int32_t result);
 int32_t soqi_judge_send(struct soq_socket *s, int32_t result);
-/* Whether an -EPIPE may yet turn out to be another error, if a receive is under way. */
+/*
+ * Whether what a send or a receive said of a connection that is gone (-EPIPE, or 0) may
+ * yet turn out to be something else, if the other direction has a call under way.
+ */
 bool soqi_judge_may_tell_more(const struct soq_socket *s, int32_t result);
 /* Whether the verdict on an -EPIPE has to wait for the receive in the kernel. */
 bool soqi_judge_must_hold(const struct soq_socket *s, int32_t result);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Every send and receive: the checks, the start, the synchronous twin. */
 #include "detached.h"
+#include "endpoint.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -73,10 +74,14 @@ bool soqi_carries(const struct soq_socket *s)
 
 int soqi_endpoint_check(const struct soq_socket *s, const struct soq_endpoint *ep)
 {
-	if (ep == NULL || ep->size_bytes < sizeof(ep->addr.any.sa_family) ||
-	    ep->size_bytes > sizeof(ep->addr) || ep->reserved != 0)
+	int family;
+
+	if (ep == NULL || ep->reserved != 0)
 		return -EINVAL;
-	return ep->addr.any.sa_family == s->family ? 0 : -EAFNOSUPPORT;
+	family = soqi_endpoint_family(ep);
+	if (family < 0)
+		return family;
+	return family == s->family ? 0 : -EAFNOSUPPORT;
 }
 
 /* The flags a caller may pass: above them are the library's own. */

@@ -8,7 +8,7 @@
 #include <time.h>
 
 #define soqi_container_of(pointer, type, member)                                                   \
-	((type *)((char *)(pointer)-offsetof(type, member)))
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 #define soqi_likely(x)   __builtin_expect(!!(x), 1)
 #define soqi_unlikely(x) __builtin_expect(!!(x), 0)

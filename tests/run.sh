@@ -6,10 +6,11 @@ cd "$(dirname "$0")/.." || exit 2
 . tests/lib/need.sh
 
 quick_stages=(dev)
-full_stages=(dev clang epoll-only asan tsan valgrind qemu mutants format tidy perf)
-build_packages=(cmake curl g++ gcc libc6-dev libcmocka-dev liburing-dev make pkg-config procps
-	python3 socat strace util-linux)
-full_packages=(busybox-static clang clang-format clang-tidy cpio libclang-rt-14-dev qemu-system-x86 valgrind)
+full_stages=(dev clang epoll-only package asan tsan valgrind qemu mutants format tidy perf)
+build_packages=(cmake curl g++ gcc libc6-dev groff-base libcmocka-dev liburing-dev make man-db pkg-config procps
+	python3 python3-docutils socat strace util-linux)
+full_packages=(abigail-tools binutils busybox-static clang clang-format clang-tidy cpio git libclang-rt-14-dev
+	qemu-system-x86 valgrind)
 jobs=$(nproc)
 dev_bytes=67108864 # what the long stream test moves; --full: 1 GiB
 passed=0
@@ -19,11 +20,12 @@ report=()
 usage() {
 	cat <<'END'
 tests/run.sh                builds soq and runs its tests (some minutes)
-tests/run.sh --full         adds the other compiler, the build without liburing, the sanitizers,
-                            valgrind, Linux 6.1 in an emulator, the mutants, the format, static
-                            analysis and a short measurement (up to half an hour)
-tests/run.sh --only STAGE   one of: dev clang epoll-only asan tsan valgrind qemu mutants format
-                            tidy perf
+tests/run.sh --full         adds the other compiler, the build without liburing, the package (ABI,
+                            the same bytes from every build), the sanitizers, valgrind, Linux 6.1
+                            in an emulator, the mutants, the format, static analysis and a short
+                            measurement (up to half an hour)
+tests/run.sh --only STAGE   one of: dev clang epoll-only package asan tsan valgrind qemu mutants
+                            format tidy perf
 tests/run.sh --help         this text
 
 What is missing is installed by apt-get, with sudo when not root; where that cannot be done the
@@ -67,6 +69,15 @@ stage_dev() {
 }
 
 stage_epoll-only() { build epoll-only && tests epoll-only; }
+
+# Ends with what was compared with which tag, or that there is none.
+stage_package() {
+	build release || return
+	tests release -C Package -L package
+	local status=$?
+	grep -E '^(no tag yet|the ABI of|another interface)' build/release/Testing/Temporary/LastTest.log
+	return $status
+}
 
 # The long versions: a gigabyte where it is fast, a million steps where it is watched.
 stage_clang() { build clang && SOQ_TEST_BYTES=${SOQ_TEST_BYTES:-1073741824} tests clang; }

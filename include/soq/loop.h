@@ -63,6 +63,7 @@ struct soq_loop_options {
  *         with SOQ_BACKEND_URING also why io_uring cannot be had: -ENOSYS,
  *         -EPERM, -EACCES, or -EOPNOTSUPP when the floor is not met or soq was
  *         built without it
+ * Thread: any.
  * Kernel: 6.1 for io_uring. Fallback: epoll(7), with the same behaviour.
  */
 SOQ_API SOQ_MUST_CHECK int soq_loop_create(const struct soq_loop_options *options,
@@ -222,7 +223,7 @@ struct soq_loop_stats {
 	uint64_t ops_in_flight;   /* now: started, final event not yet made */
 	uint64_t events_waiting;  /* now: made, not yet delivered or taken */
 	uint64_t sockets;         /* now: open or closing */
-	uint64_t bytes_sent;      /* by stream sends */
+	uint64_t bytes_sent;      /* by sends */
 	uint64_t bytes_received;  /* by receives */
 	uint64_t accepts;         /* sockets that arrived */
 	uint64_t accept_backoffs; /* times descriptors or memory had run out */

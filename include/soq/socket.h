@@ -135,7 +135,9 @@ enum soq_socket_state {
 	SOQ_STATE_CUT = 4,        /* a connect was cut short: only closing is left */
 };
 
-/** What a socket is. */
+/**
+ * What a socket is.
+ */
 struct soq_socket_info {
 	uint32_t size;     /* set by the caller: sizeof(struct soq_socket_info) */
 	int32_t family;    /* AF_* */
@@ -216,8 +218,9 @@ SOQ_API int soq_socket_local(struct soq_socket *s, struct soq_endpoint *ep_out);
 SOQ_API int soq_socket_peer(struct soq_socket *s, struct soq_endpoint *ep_out);
 
 /**
- * The loop a socket is on, or NULL for NULL, closed and detached handles.
+ * The loop a socket is on.
  *
+ * Result: the loop, or NULL for NULL, closed and detached handles.
  * Thread: the loop's.
  */
 SOQ_API struct soq_loop *soq_socket_loop(const struct soq_socket *s);
@@ -226,6 +229,8 @@ SOQ_API struct soq_loop *soq_socket_loop(const struct soq_socket *s);
  * A word of the caller's, kept with the socket: NULL at first, NULL again once
  * it is closed.
  *
+ * Result: soq_socket_user(): the word. soq_socket_set_user(): 0.
+ * Errors: -EINVAL NULL; -ECHILD, -EXDEV, -EBADF as for every call
  * Thread: the loop's.
  */
 SOQ_API void *soq_socket_user(const struct soq_socket *s);
@@ -270,6 +275,7 @@ SOQ_API SOQ_MUST_CHECK int soq_accept_async(struct soq_socket *s, struct soq_op 
  * Errors: -EINVAL     `s` or `accepted_out` is NULL, or the socket does not listen
  *         -EBUSY      a multishot accept is armed: it takes them all
  *         -ETIMEDOUT  the socket's receive timeout passed
+ *         -ECANCELED  another thread has shut a detached listener
  *         -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM  none left, and the socket has no
  *                     timeout; with one the call tries again until then
  *         -ECHILD, -EXDEV, -EBADF  as for every call
@@ -324,8 +330,7 @@ SOQ_API SOQ_MUST_CHECK int soq_connect(struct soq_socket *s, const struct soq_en
  * Result: 0; the event's result is 0.
  * Errors: those of every starting call
  *         -EINVAL    unknown `how`
- *         -ENOTCONN  no connect was started (a detached listener may be shut:
- *                    accepts inside end with -ECANCELED, and only closing is left)
+ *         -ENOTCONN  no connect was started
  *         as results: -ENOTCONN, -ECANCELED (also behind a send that ended short),
  *         or the error of a connection that broke before its turn
  * Thread: the loop's.
@@ -339,7 +344,10 @@ SOQ_API SOQ_MUST_CHECK int soq_shutdown_async(struct soq_socket *s, struct soq_o
  * Result: 0.
  * Errors: what soq_shutdown_async() returns, or its event's result; -ETIMEDOUT
  *         when the socket's send timeout passed
- * Thread: the loop's; any, on a detached socket: it wakes who is inside a call.
+ * Thread: the loop's; any, on a detached socket: it wakes who is inside a call. A
+ *         detached listener, a connect under way and a datagram socket with no peer
+ *         may be shut for that alone: who is inside gets -ECANCELED, and only closing
+ *         is left.
  * .NET:   Socket.Shutdown
  */
 SOQ_API int soq_shutdown(struct soq_socket *s, int how);
@@ -354,7 +362,8 @@ SOQ_API int soq_shutdown(struct soq_socket *s, int how);
  *
  * With a positive SO_LINGER the close goes on in the background as
  * soq_finish_async() does: sends already started go out. It never blocks, unless
- * the socket is detached: then it lingers as close(2) does.
+ * the socket is detached: then it lingers as close(2) does, until a signal, or work
+ * of a ring the thread owns, ends the wait.
  *
  * Result: 0.
  * Errors: -EINVAL  NULL

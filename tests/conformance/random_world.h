@@ -13,9 +13,9 @@
 #define DEPTH_MAX  3
 #define SERIAL_MIN 0x010000u
 
-enum kind { ACCEPT, CONNECT, SEND, RECV, SHUTDOWN, CLOSE, SLEEP, POST };
-static const char *const kind_names[] = { "accept",   "connect", "send",  "recv",
-					  "shutdown", "close",   "sleep", "post" };
+enum kind { ACCEPT, CONNECT, SEND, RECV, SHUTDOWN, CLOSE, SLEEP, POST, POLL };
+static const char *const kind_names[] = { "accept", "connect", "send", "recv", "shutdown",
+					  "close",  "sleep",   "post", "poll" };
 
 /* A socket, from its opening to the end of the round. */
 struct side {
@@ -55,6 +55,8 @@ struct world {
 	struct job *jobs[JOBS_MAX];
 	struct job *spare; /* one that has ended and is to be started again */
 	struct soq_endpoint ep, refused;
+	int family; /* AF_INET, or AF_UNIX by abstract names */
+	unsigned listeners;
 	unsigned job_count, side_count, depth;
 	int in_done;
 	uint64_t keys, starts, finals, bytes;
@@ -135,6 +137,34 @@ static int side_place(struct world *w, struct side *side)
 	return 0;
 }
 
+/* A client's address tells its serial: 127.x.y.z, or an abstract name. */
+static void client_address(const struct world *w, unsigned serial, struct soq_endpoint *ep)
+{
+	char name[64];
+
+	if (w->family == AF_UNIX) {
+		snprintf(name, sizeof(name), "soq-random-%d-%06x", (int)getpid(), serial);
+		(void)!soq_endpoint_abstract(name, strlen(name), ep);
+		return;
+	}
+	(void)soq_endpoint_loopback(AF_INET, 0, ep);
+	ep->addr.ipv4.sin_addr.s_addr = htonl(0x7f000000 + SERIAL_MIN + serial);
+}
+
+static struct side *client_of(const struct world *w, const struct soq_endpoint *peer)
+{
+	char text[SOQ_ENDPOINT_TEXT_MAX];
+	const char *serial;
+
+	if (w->family == AF_INET)
+		return w->by_serial[(ntohl(peer->addr.ipv4.sin_addr.s_addr) & 0xffffff) -
+				    SERIAL_MIN];
+	if (soq_endpoint_format(peer, text, sizeof(text)) < 0)
+		return NULL;
+	serial = strrchr(text, '-');
+	return serial ? w->by_serial[strtoul(serial + 1, NULL, 16) & 0xffff] : NULL;
+}
+
 /*
  * The accepted half joins the connection of its client, or goes at once. A client whose
  * connect was accepted and reset before it knew may connect again: the halves that arrive
@@ -147,8 +177,7 @@ static void arrive(struct world *w, struct soq_socket *s)
 	int rc = soq_socket_peer(s, &peer);
 
 	if (rc == 0)
-		client = w->by_serial[(ntohl(peer.addr.ipv4.sin_addr.s_addr) & 0xffffff) -
-				      SERIAL_MIN];
+		client = client_of(w, &peer);
 	else if (rc != -ENOTCONN)
 		fault(w, "peer of an arrival", ACCEPT, rc);
 	if (client && client->arrivals >= client->connects)
@@ -174,6 +203,8 @@ static int allowed(const struct job *job, int64_t result, uint32_t flags)
 	int is_transfer = job->kind == SEND || job->kind == RECV;
 	int64_t size = (int64_t)job->size;
 
+	if (result >= 0 && job->kind == POLL)
+		return result > 0 && flags == 0;
 	if (result >= 0 && !is_transfer)
 		return result == 0 && flags == 0;
 	if (result >= 0 && job->kind == SEND)
@@ -231,7 +262,7 @@ static void take(const struct soq_event *event)
 	if (event->socket)
 		arrive(w, event->socket);
 	if (event->flags & SOQ_F_MORE) {
-		if (job->kind != ACCEPT || !event->socket)
+		if (job->kind == POLL ? event->result <= 0 : job->kind != ACCEPT || !event->socket)
 			fault(w, "more of what gives one event", (int)job->kind, event->result);
 		return;
 	}

@@ -113,10 +113,26 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EAFNOSUPPORT, soq_endpoint_loopback(AF_UNIX, 0, &ep_out));
 	ROW(-EINVAL, soq_endpoint_any(AF_INET, 0, NULL));
 	ROW(-EAFNOSUPPORT, soq_endpoint_any(-1, 0, &ep_out));
+	ROW(-EINVAL, soq_endpoint_unix(NULL, &ep_out));
+	ROW(-EINVAL, soq_endpoint_unix("", &ep_out));
+	ROW(-EINVAL, soq_endpoint_unix("x", NULL));
+	ROW(-EINVAL, soq_endpoint_abstract(NULL, 0, &ep_out));
+	ROW(-EINVAL, soq_endpoint_abstract(some, 1, NULL));
+	ROW(-ENAMETOOLONG, soq_endpoint_abstract(some, TOO_LONG, &ep_out));
+	ROW(-EINVAL, soq_endpoint_from(NULL, sizeof(B.ep.addr), &ep_out));
+	ROW(-EINVAL, soq_endpoint_from(&B.ep.addr.any, B.ep.size_bytes, NULL));
+	ROW(-EINVAL, soq_endpoint_from(&B.ep.addr.any, 0, &ep_out));
+	ROW(-EINVAL, soq_endpoint_from(&B.ep.addr.any, 1, &ep_out));
+	ROW(-EINVAL, soq_endpoint_from(&B.ep.addr.any, B.ep.size_bytes - 1, &ep_out));
+	ROW(-EINVAL, soq_endpoint_from(&B.ep.addr.any, UINT32_MAX, &ep_out));
 	ROW(-EINVAL, soq_endpoint_port(NULL));
 	ROW(-EINVAL, soq_endpoint_port(&none));
 	ROW(0, soq_endpoint_equal(NULL, NULL));
 	ROW(0, soq_endpoint_equal(NULL, &B.ep));
+	ROW(0, soq_endpoint_compare(NULL, NULL));
+	ROW(-1, soq_endpoint_compare(NULL, &B.ep));
+	ROW(1, soq_endpoint_compare(&B.ep, &none));
+	ROW(1, soq_endpoint_hash(NULL, 7) == soq_endpoint_hash(NULL, 7));
 	ROW(SOQ_VERSION, soq_version());
 }
 

@@ -562,7 +562,7 @@ static void dead_handles_stay_dead_while_others_are_opened(struct fixture *t)
 }
 
 static const struct conf_case cases[] = {
-	CASE(close_with_nothing_pending_gives_the_peer_an_end, "13c"),
+	SYNC_CASE(close_with_nothing_pending_gives_the_peer_an_end, "13c"),
 	CASE(closed_handle_is_dead_at_once, "13b 15a"),
 	CASE(each_way_of_closing_ends_pending_receives, "13a 6a 13e"),
 	CASE(exact_receive_half_full_ends_with_its_count, "6c 13a"),
@@ -578,7 +578,7 @@ static const struct conf_case cases[] = {
 	CASE(each_way_of_closing_cuts_a_parked_send_and_resets, "13a 13c 6c 13f 13g"),
 	CASE(each_way_of_closing_ends_a_connect_in_flight, "13a 6a"),
 	CASE(each_way_of_closing_aborts_arrivals_nobody_took, "13d"),
-	CASE(close_with_unread_bytes_resets, "13c"),
+	SYNC_CASE(close_with_unread_bytes_resets, "13c"),
 	CASE(done_may_close_a_socket_with_everything_pending, "4a 13a"),
 	CASE(thousand_sockets_leave_no_trace, "1b 15a"),
 	CASE(dead_handles_stay_dead_while_others_are_opened, "15a"),

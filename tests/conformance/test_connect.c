@@ -263,7 +263,7 @@ static void bind_takes_an_address_once(struct fixture *t)
 
 static const struct conf_case cases[] = {
 	CASE(connect_async_connects_on_both_families, "1b"),
-	CASE(connect_returns_when_connected, "20a"),
+	SYNC_CASE(connect_returns_when_connected, "20a"),
 	CASE(connect_to_nobody_is_refused, "5a"),
 	CASE(connect_may_be_tried_again_after_a_failure, "14b"),
 	CASE(ops_behind_a_connect_wait_for_it, "11a"),
@@ -273,9 +273,9 @@ static const struct conf_case cases[] = {
 	CASE(connect_while_connecting_is_already, "1a 13a"),
 	CASE(canceled_connect_leaves_only_closing, "14b 11b 6a"),
 	CASE(connect_ends_at_its_deadline, "14b 6b"),
-	CASE(connect_honours_the_send_timeout, "20a 6b"),
+	SYNC_CASE(connect_honours_the_send_timeout, "20a 6b"),
 	CASE(connect_refuses_addresses_that_make_no_sense, "1a 5a"),
-	CASE(bind_takes_an_address_once, "5a"),
+	SYNC_CASE(bind_takes_an_address_once, "5a"),
 };
 
 CONF_GROUP(connect, cases)

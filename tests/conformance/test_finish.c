@@ -155,7 +155,8 @@ static void finish_waits_and_returns(struct fixture *t)
 	expect(soq_finish(s, FOREVER), 0);
 	expect(raw_recv(t, fd, &byte, 1), 0);
 	expect(soq_finish(late, 3 * MS), -ETIMEDOUT);
-	expect(soq_finish(late, 0), -EBADF);
+	if (t->home)
+		expect(soq_finish(late, 0), -EBADF);
 
 	close(fd);
 	close(other);
@@ -296,14 +297,14 @@ static void finish_behind_a_refused_connect_has_its_error(struct fixture *t)
 static const struct conf_case cases[] = {
 	CASE(finish_behind_a_canceled_connect_ends, "13f 11a"),
 	CASE(finish_behind_a_refused_connect_has_its_error, "13f 11a"),
-	CASE(linger_of_zero_makes_close_a_reset, "13h"),
+	SYNC_CASE(linger_of_zero_makes_close_a_reset, "13h"),
 	CASE(positive_linger_finishes_in_the_background, "13h"),
-	CASE(linger_beyond_its_range_is_refused, "13h"),
+	SYNC_CASE(linger_beyond_its_range_is_refused, "13h"),
 	CASE(finish_flushes_ends_and_drains, "13f"),
 	CASE(finish_aborts_at_its_timeout, "13f"),
 	CASE(canceled_finish_aborts, "13f"),
 	CASE(finish_tells_of_a_reset, "13f 7a"),
-	CASE(finish_waits_and_returns, "13f 20a"),
+	SYNC_CASE(finish_waits_and_returns, "13f 20a"),
 	CASE(finish_of_a_socket_never_connected_closes_it, "13f"),
 	CASE(finish_flushes_every_send_before_it, "13f 9a"),
 	CASE(linger_that_runs_out_aborts, "13h"),

@@ -28,17 +28,18 @@ static void destroy_works_when_the_owner_has_exited(struct fixture *t)
 struct left {
 	struct fixture *t;
 	struct soq_endpoint ep;
-	struct probe *received, *slept, *accepted;
+	struct probe *received, *slept, *accepted, *datagram, *polled;
 	struct soq_socket *s;
-	char in[4];
-	int64_t rc[8];
+	struct soq_endpoint from;
+	char in[4], datagram_in[4];
+	int64_t rc[11];
 };
 
 static void *leave_much_behind(void *arg)
 {
 	struct left *left = arg;
 	struct soq_loop *loop = left->t->loop;
-	struct soq_socket *listener = NULL;
+	struct soq_socket *listener = NULL, *datagrams = NULL;
 
 	left->rc[0] = soq_socket_open(loop, AF_INET, SOCK_STREAM, 0, &left->s);
 	left->rc[1] = soq_connect(left->s, &left->ep);
@@ -47,7 +48,11 @@ static void *leave_much_behind(void *arg)
 	left->rc[4] = soq_socket_open(loop, AF_INET, SOCK_STREAM, 0, &listener);
 	left->rc[5] = soq_listen(listener, 5);
 	left->rc[6] = soq_accept_async(listener, &left->accepted->op, SOQ_MULTISHOT);
-	left->rc[7] = soq_loop_run(loop, SOQ_RUN_ONCE, 0);
+	left->rc[7] = soq_socket_open(loop, AF_INET, SOCK_DGRAM, 0, &datagrams);
+	left->rc[8] = soq_recv_from_async(datagrams, &left->datagram->op, left->datagram_in, 4, 0,
+					  &left->from);
+	left->rc[9] = soq_poll_async(left->s, &left->polled->op, SOQ_POLL_RECV, SOQ_MULTISHOT);
+	left->rc[10] = soq_loop_run(loop, SOQ_RUN_ONCE, 0);
 	return NULL;
 }
 
@@ -61,7 +66,10 @@ static void close_all_works_when_the_owner_has_exited(struct fixture *t)
 	left.received = probe(t);
 	left.slept = probe(t);
 	left.accepted = probe(t);
+	left.datagram = probe(t);
+	left.polled = probe(t);
 	left.received->starts = left.slept->starts = left.accepted->starts = 1;
+	left.datagram->starts = left.polled->starts = 1;
 	expect(pthread_create(&thread, NULL, leave_much_behind, &left), 0);
 	expect(pthread_join(thread, NULL), 0);
 	fd = raw_accept(listener);
@@ -74,6 +82,8 @@ static void close_all_works_when_the_owner_has_exited(struct fixture *t)
 	expect_end(left.received, -ECANCELED, 0);
 	expect_end(left.slept, -ECANCELED, 0);
 	expect_end(left.accepted, -ECANCELED, 0);
+	expect_end(left.datagram, -ECANCELED, 0);
+	expect_end(left.polled, -ECANCELED, 0);
 	expect(soq_loop_destroy(t->loop), 0);
 	t->loop_is_gone = 1;
 	expect(raw_recv_blocking(fd, &byte, 1), -ECONNRESET);

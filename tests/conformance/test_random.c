@@ -12,13 +12,12 @@
 
 #define ROUNDS 4
 
-/* A client's address tells its connection: 127.x.y.z is the serial. */
 static void client_open(struct world *w)
 {
 	struct soq_endpoint ep;
 	struct soq_socket *s;
 	struct side *side;
-	int rc = soq_socket_open(w->t->loop, AF_INET, SOCK_STREAM, 0, &s);
+	int rc = soq_socket_open(w->t->loop, w->family, SOCK_STREAM, 0, &s);
 
 	if (rc) {
 		fault(w, "open", -1, rc);
@@ -29,9 +28,7 @@ static void client_open(struct world *w)
 	w->by_serial[side->serial] = side;
 	side->out = &side->wires[0];
 	side->in = &side->wires[1];
-	if (soq_endpoint_loopback(AF_INET, 0, &ep))
-		fault(w, "loopback", -1, 0);
-	ep.addr.ipv4.sin_addr.s_addr = htonl(0x7f000000 + SERIAL_MIN + side->serial);
+	client_address(w, side->serial, &ep);
 	rc = soq_bind(s, &ep);
 	if (rc)
 		fault(w, "bind", -1, rc);
@@ -157,9 +154,12 @@ static void listen_again(struct world *w)
 
 	if (w->listener)
 		close_side(w, w->listener);
-	if (soq_endpoint_loopback(AF_INET, 0, &w->ep) ||
-	    soq_socket_open(w->t->loop, AF_INET, SOCK_STREAM, 0, &s) || soq_bind(s, &w->ep) ||
-	    soq_listen(s, 0) || soq_socket_local(s, &w->ep))
+	if (w->family == AF_UNIX)
+		client_address(w, 0x100000 + w->listeners++, &w->ep);
+	else if (soq_endpoint_loopback(AF_INET, 0, &w->ep))
+		fault(w, "loopback", -1, 0);
+	if (soq_socket_open(w->t->loop, w->family, SOCK_STREAM, 0, &s) || soq_bind(s, &w->ep) ||
+	    soq_listen(s, w->family == AF_UNIX ? 2 : 0) || soq_socket_local(s, &w->ep))
 		fault(w, "listen", -1, 0);
 	w->listener = side_new(w, s);
 	job = job_new(w, ACCEPT, w->listener);
@@ -214,6 +214,15 @@ static void shut_down(struct world *w, struct side *side)
 	job_started(w, job, soq_shutdown_async(side->s, &job->op, (int)pick(w, 3)));
 }
 
+static void start_poll(struct world *w, struct side *side)
+{
+	struct job *job = job_new(w, POLL, side);
+	uint32_t events = 1 + pick(w, 15);
+
+	job_started(w, job,
+		    soq_poll_async(side->s, &job->op, events, pick(w, 4) ? 0 : SOQ_MULTISHOT));
+}
+
 static void linger(struct world *w, struct side *side)
 {
 	struct linger linger = { .l_onoff = (int)pick(w, 2), .l_linger = (int)pick(w, 3) };
@@ -258,6 +267,9 @@ static void act_on(struct world *w, struct side *side)
 	case 15:
 		close_side(w, side);
 		break;
+	case 16:
+		start_poll(w, side);
+		break;
 	default:
 		break;
 	}
@@ -284,16 +296,21 @@ static void act(struct world *w)
 	w->depth--;
 }
 
-static void round_begin(struct world *w, struct fixture *t, uint64_t seed)
+static void round_begin(struct world *w, struct fixture *t, int family, uint64_t seed)
 {
 	int holder;
 
 	memset(w, 0, sizeof(*w));
 	w->t = t;
+	w->family = family;
 	w->seed = seed;
 	w->random = (seed + 1) * UINT64_C(2654435761) + UINT64_C(88172645463325252);
-	refused_endpoint(AF_INET, &w->refused, &holder);
-	close(holder);
+	if (family == AF_UNIX) {
+		client_address(w, 0x200000, &w->refused);
+	} else {
+		refused_endpoint(AF_INET, &w->refused, &holder);
+		close(holder);
+	}
 	listen_again(w);
 }
 
@@ -350,9 +367,9 @@ static void tell_fault(const struct world *w)
 	fail();
 }
 
-static void play(struct fixture *t, struct world *w, uint64_t seed, uint64_t steps)
+static void play(struct fixture *t, struct world *w, int family, uint64_t seed, uint64_t steps)
 {
-	round_begin(w, t, seed);
+	round_begin(w, t, family, seed);
 	for (; w->step < steps && !w->fault[0]; w->step++) {
 		if (w->step % 1000 == 0)
 			alarm((unsigned)(50 * env_number("SOQ_TEST_SLOW", 1)));
@@ -378,7 +395,7 @@ static void random_lives_end_once_and_move_what_they_say(struct fixture *t)
 
 	assert_non_null(w);
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		play(t, w, seed + i, steps / ROUNDS);
+		play(t, w, i & 1 ? AF_UNIX : AF_INET, seed + i, steps / ROUNDS);
 		bytes += w->bytes;
 	}
 	print_message("seed %llu: %llu bytes compared\n", (unsigned long long)seed,

@@ -326,7 +326,7 @@ static void exact_receive_after_own_shutdown_meets_reset(struct fixture *t)
 }
 
 static const struct conf_case cases[] = {
-	CASE(reset_read_from_the_option_is_still_a_reset, "7a"),
+	SYNC_CASE(reset_read_from_the_option_is_still_a_reset, "7a"),
 	CASE(exact_receive_after_own_shutdown_meets_reset, "7a 7c"),
 	ROW_CASES(nothing_waiting),
 	ROW_CASES(idle_receive),
@@ -336,8 +336,8 @@ static const struct conf_case cases[] = {
 	ROW_CASES(exact_receive_and_parked_send),
 	CASE(receive_armed_after_the_send_parked_sees_the_reset, "7a 7d"),
 	CASE(queued_ops_behind_a_reset_all_end_with_it, "7a 7d 10b"),
-	CASE(reset_found_by_the_send_is_kept_for_the_receive, "7d"),
-	CASE(reset_found_by_the_receive_is_kept_for_the_send, "7d"),
+	SYNC_CASE(reset_found_by_the_send_is_kept_for_the_receive, "7d"),
+	SYNC_CASE(reset_found_by_the_receive_is_kept_for_the_send, "7d"),
 	CASE(late_send_into_a_closed_peer_keeps_the_end_an_end, "7b 7e"),
 	CASE(reset_after_own_shutdown_still_ends_the_receive, "7a 7f"),
 };

@@ -307,7 +307,7 @@ static const struct conf_case cases[] = {
 	CASE(send_after_own_shutdown_is_a_broken_pipe, "7f"),
 	CASE(shutdown_behind_a_short_send_is_canceled, "10b"),
 	CASE(corked_sends_arrive_with_what_follows, "9a"),
-	CASE(send_after_the_peer_ended_its_side_still_arrives, "7b"),
+	SYNC_CASE(send_after_the_peer_ended_its_side_still_arrives, "7b"),
 };
 
 CONF_GROUP(send, cases)

@@ -538,13 +538,13 @@ static void cause_of_one_lane_does_not_reach_the_other(struct fixture *t)
 }
 
 static const struct conf_case cases[] = {
-	CASE(whole_conversation_is_synchronous, "20a"),
-	CASE(recv_times_out_with_nothing, "20a 6b"),
-	CASE(zero_timeout_takes_only_what_is_there, "20a 3c"),
-	CASE(send_cut_by_its_timeout_returns_the_count_then_the_cause, "6d"),
-	CASE(exact_recv_cut_by_its_timeout_returns_the_count_then_the_cause, "6d"),
-	CASE(exact_recv_cut_by_a_reset_returns_the_count_then_the_cause, "6d 7a 7c"),
-	CASE(exact_recv_cut_by_the_end_returns_the_count_then_zero, "6d 7b 7c"),
+	SYNC_CASE(whole_conversation_is_synchronous, "20a"),
+	SYNC_CASE(recv_times_out_with_nothing, "20a 6b"),
+	SYNC_CASE(zero_timeout_takes_only_what_is_there, "20a 3c"),
+	SYNC_CASE(send_cut_by_its_timeout_returns_the_count_then_the_cause, "6d"),
+	SYNC_CASE(exact_recv_cut_by_its_timeout_returns_the_count_then_the_cause, "6d"),
+	SYNC_CASE(exact_recv_cut_by_a_reset_returns_the_count_then_the_cause, "6d 7a 7c"),
+	SYNC_CASE(exact_recv_cut_by_the_end_returns_the_count_then_zero, "6d 7b 7c"),
 	CASE(other_ops_make_progress_during_a_sync_call, "2a 20b"),
 	CASE(sync_calls_inside_done_are_legal, "2f"),
 	CASE(wait_inside_done_is_legal, "2f"),
@@ -552,13 +552,13 @@ static const struct conf_case cases[] = {
 	CASE(sync_recv_waits_behind_async_receives, "20b"),
 	CASE(each_sync_call_lets_others_move_and_runs_no_done, "2a 20a 20b"),
 	CASE(sync_connect_and_big_send_meet_async_peers, "2a 20a 20b"),
-	CASE(connect_honours_the_send_timeout, "6b 14b 20a"),
+	SYNC_CASE(connect_honours_the_send_timeout, "6b 14b 20a"),
 	CASE(negative_timeout_waits_until_it_comes, "3c 20a"),
-	CASE(zero_bytes_are_a_send_and_no_receive, "8a 8b"),
+	SYNC_CASE(zero_bytes_are_a_send_and_no_receive, "8a 8b"),
 	CASE(sync_accept_keeps_its_place, "9b 12b 20b"),
 	CASE(sync_send_keeps_its_place, "9a 20b"),
 	CASE(sync_recv_keeps_its_place, "9b 20b"),
-	CASE(cause_of_one_lane_does_not_reach_the_other, "6d"),
+	SYNC_CASE(cause_of_one_lane_does_not_reach_the_other, "6d"),
 };
 
 CONF_GROUP(sync, cases)

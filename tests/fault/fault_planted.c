@@ -1,13 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program with a bug that every completion API invites: it touches, or frees, memory
- * of an op in flight. The sanitizer or valgrind must say so; planted.sh looks at it.
+ * A program with a bug: one that every completion API invites, it touches or frees
+ * memory of an op in flight; or it uses a detached socket that is closed. The
+ * sanitizer or valgrind must say so; planted.sh looks at it.
  *   fault_planted touch|free|none uring|epoll
+ *   fault_planted dead
  */
 #define _GNU_SOURCE
 #include "fault.h"
 
 #define SIZE_BYTES 64
+
+static int dead(void)
+{
+	struct soq_socket *s;
+
+	CHECK_IS(soq_socket_open(NULL, AF_INET, SOCK_STREAM, 0, &s), 0);
+	CHECK_IS(soq_socket_set_user(s, NULL), 0);
+	CHECK_IS(soq_close(s), 0);
+	(void)soq_socket_set_user(s, NULL);
+	puts("no report");
+	return 0;
+}
 
 int main(int argc, char **argv)
 {
@@ -15,8 +29,11 @@ int main(int argc, char **argv)
 	struct soq_op op = { 0 };
 	struct soq_event event;
 	struct soq_socket *pair[2];
-	char *memory = malloc(SIZE_BYTES);
+	char *memory;
 
+	if (argc == 2 && strcmp(argv[1], "dead") == 0)
+		return dead();
+	memory = malloc(SIZE_BYTES);
 	CHECK(argc == 3 && memory != NULL);
 	loop = fault_loop(strcmp(argv[2], "uring") == 0 ? SOQ_BACKEND_URING : SOQ_BACKEND_EPOLL);
 	fault_pair(loop, pair);

@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 
 CASE, BACKEND, SERVER, CLIENT = sys.argv[1:5]
@@ -18,12 +19,12 @@ PATIENCE = 60
 
 @contextlib.contextmanager
 def server(kind, address="127.0.0.1:0"):
-	"""A soq server and its port; it must end well when asked to."""
+	"""A soq server, and its port or unix path; it must end well when asked to."""
 	with subprocess.Popen([SERVER, kind, address], stdout=subprocess.PIPE, env=ENVIRONMENT) as process:
 		try:
-			backend, port = process.stdout.readline().split()
-			assert backend.decode() == BACKEND, backend
-			yield int(port)
+			backend, local = process.stdout.readline().decode().split()
+			assert backend == BACKEND, backend
+			yield local[5:] if local.startswith("unix:") else int(local.rsplit(":", 1)[1])
 		finally:
 			process.terminate()
 		assert process.wait(PATIENCE) == 0, process.returncode
@@ -113,6 +114,74 @@ def case_python_server():
 				subprocess.run([CLIENT, text, str(size)], check=True, env=ENVIRONMENT, timeout=PATIENCE)
 				thread.join()
 				assert outcome == ["echoed"]
+
+
+def datagrams_through(port, family, address, sizes):
+	"""Each comes back whole, from the server, in order."""
+	with socket.socket(family, socket.SOCK_DGRAM) as us:
+		us.settimeout(PATIENCE)
+		us.bind(address)
+		for size in sizes:
+			data = os.urandom(size)
+			us.sendto(data, port)
+			answer, peer = us.recvfrom(1 << 16)
+			assert answer == data, (size, len(answer))
+			assert peer[:2] == port[:2] or peer == port, peer
+
+
+def case_datagrams():
+	for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+		text = f"[{host}]:0" if family == socket.AF_INET6 else f"{host}:0"
+		with server("datagrams", text) as port:
+			datagrams_through((host, port), family, (host, 0), (0, 1, 1200, 0, 60000))
+	with server("datagrams") as port:
+		there = f"UDP4:127.0.0.1:{port}"
+		assert run(["socat", "-t", "1", "-", there], b"one datagram") == b"one datagram"
+	with tempfile.TemporaryDirectory() as folder:
+		ours, theirs = folder + "/ours", folder + "/theirs"
+		with server("datagrams", "unix:" + theirs) as path:
+			assert path == theirs
+			datagrams_through(path, socket.AF_UNIX, ours, (0, 1, 65000, 17))
+		assert not os.path.exists(theirs)
+
+
+def echoed(connection, data):
+	connection.sendall(data)
+	return connection.recv(len(data), socket.MSG_WAITALL) == data
+
+
+def case_unix():
+	data = os.urandom(BIG)
+	with tempfile.TemporaryDirectory() as folder:
+		with server("echo", f"unix:{folder}/s") as path:
+			assert run(["socat", "-t", str(PATIENCE), "-", f"UNIX-CONNECT:{path}"], data) == data
+		assert not os.path.exists(path)
+		with server("packets", f"unix:{folder}/p") as path:
+			with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as us:
+				us.settimeout(PATIENCE)
+				us.connect(path)
+				for size in (1, 30000, 2):
+					us.send(b"x" * size)
+					assert us.recv(1 << 16) == b"x" * size
+		with socket.socket(socket.AF_UNIX) as listener:
+			listener.bind(folder + "/python")
+			listener.listen()
+			listener.settimeout(PATIENCE)
+			# The client sends synchronously: what is under way has to fit into small buffers.
+			for size in (0, 1, 100000):
+				outcome = []
+				thread = threading.Thread(target=echo_once, args=(listener, outcome))
+				thread.start()
+				subprocess.run([CLIENT, f"unix:{folder}/python", str(size)], check=True, env=ENVIRONMENT,
+					timeout=PATIENCE)
+				thread.join()
+				assert outcome == ["echoed"]
+	name = f"soq-interop-{os.getpid()}-{BACKEND}"
+	with server("echo", f"unix:@{name}"):
+		with socket.socket(socket.AF_UNIX) as us:
+			us.settimeout(PATIENCE)
+			us.connect("\0" + name)
+			assert echoed(us, b"through an abstract name")
 
 
 globals()["case_" + CASE]()

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A server for other people's clients, on the public API alone.
- *   interop_server echo|http 127.0.0.1:0
- * Prints `backend port`, serves until SIGTERM or SIGINT, and exits 0 if nothing is left
- * over then.
+ *   interop_server echo|http|packets|datagrams ADDRESS
+ * ADDRESS as soq_endpoint_parse() reads it, `127.0.0.1:0` or `unix:/path`. Prints
+ * `backend address`, serves until SIGTERM or SIGINT, and exits 0 if nothing is left over
+ * then.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -123,20 +124,64 @@ static void on_accepted(const struct soq_event *event)
 	receive(c);
 }
 
-static int listen_on(const char *text, struct soq_socket **listener)
+/* Sends each datagram back to where it came from. */
+static struct {
+	struct soq_op op;
+	struct soq_socket *socket;
+	struct soq_endpoint peer;
+	char buffer[BUFFER_BYTES];
+} datagrams;
+
+static void receive_datagram(void);
+
+static void on_datagram_sent(const struct soq_event *event)
+{
+	/* Whoever is gone by now needs no answer. */
+	if (event->result != -ECANCELED)
+		receive_datagram();
+}
+
+static void on_datagram(const struct soq_event *event)
+{
+	if (event->result == -ECANCELED)
+		return;
+	failures += event->result < 0 || event->flags != 0;
+	datagrams.op.done = on_datagram_sent;
+	if (soq_send_to_async(datagrams.socket, &datagrams.op, datagrams.buffer,
+			      event->result > 0 ? (size_t)event->result : 0, 0,
+			      &datagrams.peer) != 0)
+		abort();
+}
+
+static void receive_datagram(void)
+{
+	datagrams.op.done = on_datagram;
+	if (soq_recv_from_async(datagrams.socket, &datagrams.op, datagrams.buffer, BUFFER_BYTES, 0,
+				&datagrams.peer) != 0)
+		abort();
+}
+
+static int open_on(const char *text, int type, struct soq_socket **s, char *local)
 {
 	struct soq_endpoint ep;
 	int error = soq_endpoint_parse(text, &ep);
 
 	if (error == 0)
-		error = soq_socket_open(loop, ep.addr.any.sa_family, SOCK_STREAM, 0, listener);
+		error = soq_socket_open(loop, ep.addr.any.sa_family, type, 0, s);
 	if (error == 0)
-		error = soq_bind(*listener, &ep);
+		error = soq_bind(*s, &ep);
+	if (error == 0 && type != SOCK_DGRAM)
+		error = soq_listen(*s, 0);
 	if (error == 0)
-		error = soq_listen(*listener, 0);
-	if (error == 0)
-		error = soq_socket_local(*listener, &ep);
-	return error != 0 ? error : soq_endpoint_port(&ep);
+		error = soq_socket_local(*s, &ep);
+	return error != 0 ? error : soq_endpoint_format(&ep, local, SOQ_ENDPOINT_TEXT_MAX);
+}
+
+static int type_of(const char *kind)
+{
+	if (strcmp(kind, "datagrams") == 0)
+		return SOCK_DGRAM;
+	return strcmp(kind, "packets") == 0 ? SOCK_SEQPACKET : SOCK_STREAM;
 }
 
 int main(int argc, char **argv)
@@ -144,18 +189,24 @@ int main(int argc, char **argv)
 	struct sigaction action = { .sa_handler = on_signal };
 	struct soq_loop_info info = { .size = sizeof(info) };
 	struct soq_op accept_op = { .done = on_accepted };
-	struct soq_socket *listener = NULL;
-	int port;
+	struct soq_socket *s = NULL;
+	char local[SOQ_ENDPOINT_TEXT_MAX];
+	int type;
 
 	if (argc != 3 || soq_loop_create(NULL, &loop) != 0 || soq_loop_info(loop, &info) != 0)
 		return 2;
 	is_http = strcmp(argv[1], "http") == 0;
-	port = listen_on(argv[2], &listener);
-	if (port < 0 || soq_accept_async(listener, &accept_op, SOQ_MULTISHOT) != 0)
+	type = type_of(argv[1]);
+	if (open_on(argv[2], type, &s, local) < 0)
+		return 2;
+	datagrams.socket = s;
+	if (type == SOCK_DGRAM)
+		receive_datagram();
+	else if (soq_accept_async(s, &accept_op, SOQ_MULTISHOT) != 0)
 		return 2;
 	(void)sigaction(SIGTERM, &action, NULL);
 	(void)sigaction(SIGINT, &action, NULL);
-	printf("%s %d\n", info.backend == SOQ_BACKEND_URING ? "uring" : "epoll", port);
+	printf("%s %s\n", info.backend == SOQ_BACKEND_URING ? "uring" : "epoll", local);
 	(void)fflush(stdout);
 	if (soq_loop_run(loop, SOQ_RUN_STOP, -1) < 0)
 		failures++;

@@ -41,6 +41,8 @@ int conf_run(const char *area, const struct conf_case *cases, unsigned count)
 {
 	struct CMUnitTest *tests = calloc(count, sizeof(*tests));
 	const char *only = getenv("SOQ_TEST_ONLY");
+	const char *tier = getenv("SOQ_TEST_TIER");
+	int detached = tier && !strcmp(tier, "detached");
 	unsigned chosen = 0;
 	int failed;
 
@@ -48,7 +50,7 @@ int conf_run(const char *area, const struct conf_case *cases, unsigned count)
 		return 1;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (unsigned i = 0; i < count; i++) {
-		if (only && !strstr(cases[i].name, only))
+		if ((only && !strstr(cases[i].name, only)) || (detached && !cases[i].sync_only))
 			continue;
 		tests[chosen++] = (struct CMUnitTest){
 			.name = cases[i].name,

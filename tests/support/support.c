@@ -167,7 +167,7 @@ void fixture_begin(struct fixture *t, const char *name)
 
 	*t = (struct fixture){ .tier = tier ? tier : "epoll" };
 	t->is_uring = !strncmp(t->tier, "uring-", 6);
-	if (!t->is_uring && strcmp(t->tier, "epoll") != 0)
+	if (!t->is_uring && strcmp(t->tier, "epoll") != 0 && strcmp(t->tier, "detached") != 0)
 		fail_msg("SOQ_TEST_TIER: no tier %s", t->tier);
 	t->allocator = (struct soq_allocator){ account_allocate, account_release, &t->memory };
 	sigaction(SIGPIPE, &pipe_action, NULL);
@@ -180,6 +180,7 @@ void fixture_begin(struct fixture *t, const char *name)
 	options_of_tier(t, &options);
 	expect(soq_loop_create(&options, &t->loop), 0);
 	check_tier(t);
+	t->home = strcmp(t->tier, "detached") ? t->loop : NULL;
 }
 
 static void expect_nothing_left(struct fixture *t)

@@ -69,6 +69,7 @@ struct fd_census {
 
 struct fixture {
 	struct soq_loop *loop;
+	struct soq_loop *home; /* what sockets are opened on: the loop, or NULL on tier detached */
 	const char *tier;
 	int is_uring;
 	struct memory_account memory;
@@ -84,11 +85,16 @@ struct conf_case {
 	const char *name;
 	void (*body)(struct fixture *t);
 	const char *rows;
+	int sync_only; /* starts nothing: runs on detached sockets too */
 };
 
 #define CASE(body, rows)                                                                           \
 	{                                                                                          \
-#body, body, rows                                                                  \
+#body, body, rows, 0                                                               \
+	}
+#define SYNC_CASE(body, rows)                                                                      \
+	{                                                                                          \
+#body, body, rows, 1                                                               \
 	}
 
 /* Runs the cases, each on its own fixture. Returns the number that failed. */

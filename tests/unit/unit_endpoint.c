@@ -317,12 +317,15 @@ static void format_needs_room_for_all_of_it(void **state)
 	}
 }
 
-static void what_is_neither_ipv4_nor_ipv6_has_no_text_and_no_port(void **state)
+static void what_is_no_address_has_no_text_and_no_port(void **state)
 {
 	struct soq_endpoint none = { 0 };
 	struct soq_endpoint local = { .size_bytes = 10, .addr.any.sa_family = AF_UNIX };
+	struct soq_endpoint tiny = { .size_bytes = 1, .addr.any.sa_family = AF_UNIX };
 	struct soq_endpoint cut = { .size_bytes = sizeof(struct sockaddr_in) - 1,
 				    .addr.any.sa_family = AF_INET };
+	struct soq_endpoint cut6 = { .size_bytes = sizeof(struct sockaddr_in6) - 1,
+				     .addr.any.sa_family = AF_INET6 };
 	struct soq_endpoint huge = { .size_bytes = sizeof(struct sockaddr_storage) + 1,
 				     .addr.any.sa_family = AF_INET };
 	struct soq_endpoint good;
@@ -333,12 +336,17 @@ static void what_is_neither_ipv4_nor_ipv6_has_no_text_and_no_port(void **state)
 	assert_int_equal(soq_endpoint_format(NULL, text, sizeof(text)), -EINVAL);
 	assert_int_equal(soq_endpoint_format(&good, NULL, sizeof(text)), -EINVAL);
 	assert_int_equal(soq_endpoint_format(&none, text, sizeof(text)), -EINVAL);
-	assert_int_equal(soq_endpoint_format(&local, text, sizeof(text)), -EAFNOSUPPORT);
-	assert_int_equal(soq_endpoint_format(&cut, text, sizeof(text)), -EAFNOSUPPORT);
-	assert_int_equal(soq_endpoint_format(&huge, text, sizeof(text)), -EAFNOSUPPORT);
+	assert_int_equal(soq_endpoint_format(&tiny, text, sizeof(text)), -EINVAL);
+	assert_int_equal(soq_endpoint_format(&cut, text, sizeof(text)), -EINVAL);
+	assert_int_equal(soq_endpoint_format(&cut6, text, sizeof(text)), -EINVAL);
+	assert_int_equal(soq_endpoint_format(&huge, text, sizeof(text)), -EINVAL);
 	assert_string_equal(text, "as it was");
 	assert_int_equal(soq_endpoint_port(NULL), -EINVAL);
 	assert_int_equal(soq_endpoint_port(&none), -EINVAL);
+	assert_int_equal(soq_endpoint_port(&tiny), -EINVAL);
+	assert_int_equal(soq_endpoint_port(&cut), -EINVAL);
+	assert_int_equal(soq_endpoint_port(&cut6), -EINVAL);
+	assert_int_equal(soq_endpoint_port(&huge), -EINVAL);
 	assert_int_equal(soq_endpoint_port(&local), -EAFNOSUPPORT);
 	assert_int_equal(soq_endpoint_port(&good), 80);
 }
@@ -421,7 +429,7 @@ int main(void)
 		cmocka_unit_test(parse_agrees_with_inet_pton),
 		cmocka_unit_test(every_value_goes_both_ways),
 		cmocka_unit_test(format_needs_room_for_all_of_it),
-		cmocka_unit_test(what_is_neither_ipv4_nor_ipv6_has_no_text_and_no_port),
+		cmocka_unit_test(what_is_no_address_has_no_text_and_no_port),
 		cmocka_unit_test(loopback_and_any_are_what_they_say),
 		cmocka_unit_test(equal_looks_at_family_address_port_and_scope_alone),
 		cmocka_unit_test(errno_is_left_alone),
