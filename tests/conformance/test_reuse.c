@@ -57,7 +57,9 @@ static void stale_completions_reach_nobody(struct fixture *t)
 		await(t, old->p);
 		expect_true(old->p->result == -ECANCELED || i % 5 < 2);
 		expect(now->p->finals, now->p->starts - 1);
-		expect(now->in[0], 0);
+		/* The memory is the library's until then. */
+		if (old->p->result < 0)
+			expect(old->in[0], 0);
 	}
 	expect(soq_close(lives[all % 2].s), 0);
 	await(t, lives[all % 2].p);
