@@ -8,7 +8,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 . tests/lib/need.sh
 build=${1:-build/qemu}
-tiers=${SOQ_TEST_TIERS:-uring-full uring-floor uring-tiny epoll}
+tiers=${SOQ_TEST_TIERS:-uring-full uring-floor uring-tiny epoll detached}
 limit_seconds=${SOQ_QEMU_SECONDS:-900}
 mkdir -p "$build"
 build=$(cd "$build" && pwd)
