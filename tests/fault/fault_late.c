@@ -6,7 +6,9 @@
 #define _GNU_SOURCE
 #include "fault.h"
 
-enum { ACCEPT, RECEIVE, EXACT, SEND, SLEEP, LATE_SEND, LATE_RECEIVE, OPS };
+#include <unistd.h>
+
+enum { ACCEPT, RECEIVE, EXACT, SEND, SLEEP, CONNECT, LATE_SEND, LATE_RECEIVE, OPS };
 
 #define BIG_BYTES ((size_t)64 << 20)
 
@@ -37,6 +39,25 @@ static struct soq_socket *listener_start(struct soq_loop *loop)
 	return s;
 }
 
+/* Its connects wait for room in a queue, which no kernel tells of. */
+static void full_unix_listener(struct soq_loop *loop, struct soq_socket *s[3],
+			       struct soq_endpoint *ep)
+{
+	char name[64];
+
+	(void)snprintf(name, sizeof(name), "soq-fault-%d", (int)getpid());
+	CHECK_IS(soq_endpoint_abstract(name, strlen(name), ep), 0);
+	for (unsigned i = 0; i < 3; i++)
+		CHECK_IS(soq_socket_open(loop, AF_UNIX, SOCK_STREAM, 0, &s[i]), 0);
+	CHECK_IS(soq_bind(s[0], ep), 0);
+	CHECK_IS(soq_listen(s[0], 1), 0);
+	CHECK_IS(soq_connect(s[1], ep), 0);
+	CHECK_IS(soq_close(s[1]), 0);
+	CHECK_IS(soq_socket_open(loop, AF_UNIX, SOCK_STREAM, 0, &s[1]), 0);
+	CHECK_IS(soq_connect(s[1], ep), 0);
+	CHECK_IS(soq_connect_async(s[2], &ops[CONNECT], ep), 0);
+}
+
 static unsigned ended(void)
 {
 	unsigned count = 0;
@@ -53,12 +74,15 @@ int main(void)
 	struct soq_loop *loop = fault_loop(SOQ_BACKEND_URING);
 	struct soq_socket *pair[2];
 	struct soq_socket *listener;
+	struct soq_socket *full[3];
+	struct soq_endpoint full_ep;
 
 	CHECK(big != NULL);
 	for (unsigned i = 0; i < OPS; i++)
 		ops[i].done = record;
 	fault_pair(loop, pair);
 	listener = listener_start(loop);
+	full_unix_listener(loop, full, &full_ep);
 	CHECK_IS(soq_recv_async(pair[0], &ops[RECEIVE], space, sizeof(space), 0), 0);
 	CHECK_IS(soq_recv_async(pair[0], &ops[EXACT], more, sizeof(more), SOQ_EXACT), 0);
 	/* More than the two sockets hold: it waits in the kernel. */
@@ -79,10 +103,13 @@ int main(void)
 	}
 	CHECK_IS(results[ACCEPT], -EPERM);
 	CHECK_IS(results[RECEIVE], -EPERM);
+	CHECK_IS(results[CONNECT], -EPERM);
 	CHECK_IS(results[EXACT], -EPERM);
 	CHECK(results[SEND] == -EPERM || results[SEND] > 0);
 
 	CHECK_IS(soq_close(listener), 0);
+	for (unsigned i = 0; i < 3; i++)
+		CHECK_IS(soq_close(full[i]), 0);
 	CHECK_IS(soq_abort(pair[0]), 0);
 	CHECK_IS(soq_close(pair[1]), 0);
 	for (unsigned turn = 0; turn < 100 && soq_loop_destroy(loop) == -EBUSY; turn++)
