@@ -21,7 +21,7 @@ struct soqi_detached {
 	struct soq_socket s; /* first: a handle is this */
 	pthread_mutex_t lock;
 	pthread_cond_t told;   /* a call has got its answer, or left */
-	uint64_t answers[2];   /* by direction, ever */
+	uint64_t answers[2];   /* errors and ends that calls met, by direction, ever */
 	unsigned transfers[2]; /* threads inside one, by direction */
 	unsigned inside;       /* threads inside any call */
 };
@@ -191,7 +191,8 @@ static void step(struct soqi_detached *d, struct soqi_lane *lane, int64_t until_
 		(void)pthread_cond_broadcast(&d->told);
 	wait_for_other(d, lane->index, result);
 	soqi_transfer_settle(&d->s, lane, result, ended);
-	if (result != -EAGAIN)
+	/* Bytes that moved before it broke are no answer to who waits for the error. */
+	if (result <= 0 && result != -EAGAIN)
 		answer(d, lane->index);
 	if (result != -EAGAIN || ended->first != NULL)
 		return;
