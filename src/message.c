@@ -4,6 +4,7 @@
 
 #include "detached.h"
 #include "endpoint.h"
+#include "own.h"
 
 #include <errno.h>
 
@@ -42,6 +43,7 @@ uint32_t soqi_message_received(struct soq_op *op, bool whole)
 		/* The kernel says how long the name is, not how much of it found room. */
 		if (whole && op->priv.header.msg_namelen <= sizeof(ep->addr))
 			ep->size_bytes = op->priv.header.msg_namelen;
+		soqi_own_written(&ep->addr, ep->size_bytes);
 	}
 	if (whole && (op->priv.header.msg_flags & MSG_TRUNC))
 		flags = SOQ_F_TRUNCATED;

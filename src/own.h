@@ -83,6 +83,12 @@ static inline void soqi_own_give_back(const struct iovec *segments, size_t count
 
 #include <valgrind/memcheck.h>
 
+/* Beside the memory that was lent the ring has written this: valgrind does not see it. */
+static inline void soqi_own_written(const void *memory, size_t size_bytes)
+{
+	VALGRIND_MAKE_MEM_DEFINED(memory, size_bytes);
+}
+
 /*
  * Memcheck cannot both forbid access and remember which bytes were defined, and
  * the bytes a send gave away must come back defined. So a program that hands over
@@ -147,6 +153,14 @@ static inline void soqi_own_give_back(const struct iovec *segments, size_t count
 	(void)count;
 }
 
+#endif
+
+#if !defined(SOQ_VALGRIND) || defined(SOQI_ASAN)
+static inline void soqi_own_written(const void *memory, size_t size_bytes)
+{
+	(void)memory;
+	(void)size_bytes;
+}
 #endif
 
 /*

@@ -96,13 +96,13 @@ static void empty_datagrams_keep_their_place(struct fixture *t)
 	for (unsigned i = 0; i < COUNT_OF(families); i++) {
 		struct datagrams d = datagrams_connected(t, families[i]);
 		struct probe *sent[COUNT], *received[COUNT];
-		char in[COUNT][8];
+		char out[COUNT][2] = { "" }, in[COUNT][8];
 
 		for (unsigned n = 0; n < COUNT; n++) {
 			sent[n] = probe(t);
 			received[n] = probe(t);
 			started(received[n], soq_recv_async(d.b, &received[n]->op, in[n], 8, 0));
-			started(sent[n], soq_send_async(d.a, &sent[n]->op, "12345", n % 3, 0));
+			started(sent[n], soq_send_async(d.a, &sent[n]->op, out[n], n % 3, 0));
 		}
 		run_until(t, finished(sent[COUNT - 1]) && finished(received[COUNT - 1]));
 

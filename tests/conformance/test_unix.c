@@ -152,14 +152,14 @@ static void packets_keep_their_bounds(struct fixture *t)
 	enum { PACKETS = 40 };
 	struct soq_socket *a, *b;
 	struct probe *sent[PACKETS], *received[PACKETS];
-	char out[PACKETS], in[PACKETS][64];
+	char out[PACKETS][PACKETS], in[PACKETS][64];
 
 	pair_unix(t, SOCK_SEQPACKET, &a, &b);
-	fill(out, sizeof(out), 1, 0);
 	for (unsigned i = 0; i < PACKETS; i++) {
+		fill(out[i], i + 1, 1, 0);
 		sent[i] = probe(t);
 		received[i] = probe(t);
-		started(sent[i], soq_send_async(a, &sent[i]->op, out, i + 1, 0));
+		started(sent[i], soq_send_async(a, &sent[i]->op, out[i], i + 1, 0));
 		started(received[i], soq_recv_async(b, &received[i]->op, in[i], 64, 0));
 	}
 	run_until(t, finished(sent[PACKETS - 1]) && finished(received[PACKETS - 1]));
