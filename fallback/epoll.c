@@ -93,9 +93,10 @@ static int socket_register(struct soq_loop *loop, struct soq_socket *s)
 
 /*
  * Whether a result shows that the direction would block now: a stream that gave or
- * took less than it was asked for has no more. But a unix stream stops where
- * descriptors or credentials come with the bytes, and TCP at urgent data. It saves the try that would say so;
+ * took less than it was asked for has no more. It saves the try that would say so;
  * the edge that ends it is reported, since the kernel has found it empty or full.
+ * Not so where a receive stops early: a unix stream at descriptors or credentials
+ * that come with the bytes, TCP at urgent data.
  */
 static bool leaves_blocked(const struct soq_socket *s, const struct soqi_request *request,
 			   int32_t result)

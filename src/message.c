@@ -89,7 +89,7 @@ static struct soqi_transfer of_message(enum soqi_lane_index index, struct soq_me
 				       .message = message };
 }
 
-/* A NULL subject is told before a NULL argument, as everywhere; both are -EINVAL. */
+/* NULL for the socket or for an argument is -EINVAL alike: which is seen first does not show. */
 int soq_send_to_async(struct soq_socket *s, struct soq_op *op, const void *buffer,
 		      size_t size_bytes, uint32_t flags, const struct soq_endpoint *ep)
 {
