@@ -10,6 +10,7 @@
 #include "epoll.h"
 
 #include "own.h"
+#include "pool.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -103,13 +104,16 @@ static bool leaves_blocked(const struct soq_socket *s, const struct soqi_request
 {
 	size_t asked = 0;
 
-	if (request->kind != SOQI_REQUEST_RECV && request->kind != SOQI_REQUEST_SEND)
+	if (request->kind != SOQI_REQUEST_RECV && request->kind != SOQI_REQUEST_SEND &&
+	    request->kind != SOQI_REQUEST_RECV_BUF)
 		return false;
 	if (result <= 0 || !soqi_is_stream(s) || (s->backend_bits & SOQI_EPOLL_HUP) ||
 	    (request->message_flags & MSG_PEEK))
 		return false;
-	if (request->kind == SOQI_REQUEST_RECV && s->family == AF_UNIX)
+	if (request->kind != SOQI_REQUEST_SEND && s->family == AF_UNIX)
 		return false;
+	if (request->bufs != NULL)
+		return (size_t)result < request->bufs->size_bytes;
 	for (uint32_t i = 0; i < request->segment_count; i++)
 		asked += request->segments[i].iov_len;
 	return (size_t)result < asked;
@@ -164,6 +168,7 @@ static void epoll_submit(struct soq_loop *loop, struct soq_socket *s, struct soq
 			 const struct soqi_request *request)
 {
 	uint32_t blocked = soqi_epoll_blocked(lane);
+	struct soq_buf *buf = NULL;
 	int32_t result;
 
 	if (request->kind == SOQI_REQUEST_POLL) {
@@ -183,7 +188,7 @@ static void epoll_submit(struct soq_loop *loop, struct soq_socket *s, struct soq
 		return;
 	}
 	loop->stats.requests++;
-	result = soqi_try(request);
+	result = request->bufs != NULL ? soqi_buf_try(request, &buf) : soqi_try(request);
 	if (result == -EAGAIN && !(request->message_flags & MSG_DONTWAIT)) {
 		s->backend_bits |= blocked;
 		park(loop, s, lane, request);
@@ -192,7 +197,7 @@ static void epoll_submit(struct soq_loop *loop, struct soq_socket *s, struct soq
 	loop->stats.completions++;
 	if (leaves_blocked(s, request, result))
 		s->backend_bits |= blocked;
-	soqi_finish(loop, request->token, result, false);
+	soqi_finish_buf(loop, request->token, result, false, buf);
 }
 
 /* A parked request is nowhere but here, so it always ends at once. */
@@ -303,6 +308,20 @@ static int epoll_wait_backend(struct soq_loop *loop, int64_t until_ns)
 	return 0;
 }
 
+/* Bufs are taken here, at read time: there is nothing to tell the kernel. */
+static int epoll_pool_add(struct soq_loop *loop, struct soq_pool *pool)
+{
+	(void)loop;
+	(void)pool;
+	return -ECANCELED;
+}
+
+static void epoll_pool_remove(struct soq_loop *loop, struct soq_pool *pool)
+{
+	(void)loop;
+	(void)pool;
+}
+
 static int epoll_fd(struct soq_loop *loop)
 {
 	const struct soqi_epoll *impl = loop->impl;
@@ -324,4 +343,6 @@ const struct soqi_backend soqi_backend_epoll = {
 	.push = epoll_push,
 	.wait = epoll_wait_backend,
 	.fd = epoll_fd,
+	.pool_add = epoll_pool_add,
+	.pool_remove = epoll_pool_remove,
 };

@@ -28,6 +28,7 @@ struct soq_socket {
 	struct soq_op *linger_op; /* the op of a lingering close, made when linger is set */
 	struct soqi_watch *watch; /* NULL before the first poll */
 	struct soqi_path *path;   /* the unix path this socket has made, or NULL */
+	struct soq_op *buf_op;    /* the op that carries bufs not delivered yet, or NULL */
 	struct soq_socket *next;  /* free slots; accepted sockets on their way */
 	void *user;
 	int64_t receive_timeout_ns;
@@ -40,6 +41,9 @@ struct soq_socket {
 	uint8_t state;               /* enum soqi_socket_state */
 	uint8_t phase;               /* enum soqi_socket_phase */
 	uint8_t finish;              /* enum soqi_finish_step */
+	uint16_t lent_count;         /* bufs on loan */
+	uint8_t buf_class;           /* of a pool, that fits what has come lately */
+	uint8_t buf_small_count;     /* bufs in a row that one of the next smaller class could hold */
 	bool shut_send : 1;          /* our send side is shut, or will be when its turn comes */
 	bool epipe_seen : 1;         /* a send met -EPIPE, and no other error was seen before */
 	bool fin_seen : 1;           /* the end of stream is certain: a 0 stands */

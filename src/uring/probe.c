@@ -157,16 +157,18 @@ static int restrict_ring(struct soqi_uring *impl)
 		IORING_OP_SEND,     IORING_OP_RECV,         IORING_OP_SENDMSG, IORING_OP_RECVMSG,
 	};
 	enum { OPS = sizeof(ops) / sizeof(ops[0]) };
-	struct io_uring_restriction list[OPS + 3];
+	struct io_uring_restriction list[OPS + 5];
 
 	memset(list, 0, sizeof(list));
 	for (unsigned i = 0; i < OPS; i++)
 		allow_op(&list[i], ops[i]);
 	allow_register(&list[OPS], IORING_REGISTER_RING_FDS);
 	allow_register(&list[OPS + 1], IORING_UNREGISTER_RING_FDS);
-	list[OPS + 2].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
-	list[OPS + 2].sqe_flags = IOSQE_CQE_SKIP_SUCCESS;
-	return soqi_ring_register(impl, IORING_REGISTER_RESTRICTIONS, list, OPS + 3);
+	allow_register(&list[OPS + 2], IORING_REGISTER_PBUF_RING);
+	allow_register(&list[OPS + 3], IORING_UNREGISTER_PBUF_RING);
+	list[OPS + 4].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
+	list[OPS + 4].sqe_flags = IOSQE_CQE_SKIP_SUCCESS | IOSQE_BUFFER_SELECT;
+	return soqi_ring_register(impl, IORING_REGISTER_RESTRICTIONS, list, OPS + 5);
 }
 
 int soqi_probe_features(struct soq_loop *loop, struct soqi_uring *impl)

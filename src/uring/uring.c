@@ -66,6 +66,7 @@ static int uring_inherit(struct soq_loop *loop)
 	soqi_ring_destroy(old, false, false);
 	soqi_free(loop, old->messages, old->messages_max * sizeof(struct msghdr));
 	soqi_free(loop, old, sizeof(*old));
+	soqi_uring_pools_move(loop);
 	return uring_own(loop);
 }
 
@@ -214,4 +215,7 @@ const struct soqi_backend soqi_backend_uring = {
 	.push = uring_push,
 	.wait = uring_wait,
 	.fd = uring_fd,
+	.pool_add = soqi_uring_pool_add,
+	.pool_remove = soqi_uring_pool_remove,
+	.buf_home = soqi_uring_buf_home,
 };

@@ -64,6 +64,14 @@ void soqi_prep_request(struct soqi_uring *impl, struct io_uring_sqe *sqe,
 void soqi_prep_cancel(struct io_uring_sqe *sqe, uint64_t token);
 void soqi_prep_wake(struct io_uring_sqe *sqe, int wake_fd);
 
+/* bufring.c */
+int soqi_uring_pool_add(struct soq_loop *loop, struct soq_pool *pool);
+void soqi_uring_pool_remove(struct soq_loop *loop, struct soq_pool *pool);
+void soqi_uring_buf_home(struct soq_loop *loop, struct soqi_pool_class *class,
+			 const struct soq_buf *buf);
+/* The loop has a new ring: its pools are registered there. */
+void soqi_uring_pools_move(struct soq_loop *loop);
+
 /* intake.c: one completion, as plain values, so that tests can feed any order. */
 void soqi_uring_intake(struct soq_loop *loop, uint64_t user_data, int32_t result, uint32_t flags);
 

@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Receives into bufs: who may ask for bytes, and when its events may be delivered.
+ *
+ * A socket has a share of the pool. Bufs the caller has count against it, and so do
+ * those that wait in undelivered events when it is decided whether to go on reading.
+ * While the caller has its whole share, events with more are gated: taken out of the
+ * loop's lists, until one comes home.
+ *
+ * Who meets an empty pool is parked with the pool, first come, first served. One is
+ * let go on for every eight bufs that come home: let go on at once, all of them
+ * would meet an empty pool again. When nothing else happens, all there is a buf for.
+ */
+#include "pool.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+
+#define RETURNS_PER_REARM 8u
+/* Bufs in a row that a smaller class could have held, before it is tried. */
+#define SMALL_IN_A_ROW 16u
+
+static struct soq_pool *pool_of(const struct soq_op *op)
+{
+	return (struct soq_pool *)(uintptr_t)op->priv.data;
+}
+
+static bool is_receive(const struct soqi_lane *lane)
+{
+	return lane->queue.first != NULL && lane->queue.first->priv.kind == SOQI_KIND_RECV_BUF;
+}
+
+/* Bufs in the events of `op` that were not delivered. */
+static uint32_t undelivered(const struct soq_op *op)
+{
+	return op != NULL ? op->priv.segment_count : 0;
+}
+
+/* Bufs the socket may still have beside those it has. */
+static uint32_t credit_of(const struct soq_socket *s, const struct soq_pool *pool)
+{
+	uint32_t has = s->lent_count + undelivered(s->buf_op);
+
+	return has < pool->share ? pool->share - has : 0;
+}
+
+/* The class its next buf shall come from, or one that has any; NULL if none has. */
+static struct soqi_pool_class *class_for(const struct soq_socket *s, struct soq_pool *pool)
+{
+	uint32_t last = pool->class_count - 1;
+	uint32_t want = s->buf_class < last ? s->buf_class : last;
+
+	if (!soqi_is_stream(s))
+		return pool->classes[last].home_count > 0 ? &pool->classes[last] : NULL;
+	for (uint32_t i = want; i <= last; i++)
+		if (pool->classes[i].home_count > 0)
+			return &pool->classes[i];
+	for (uint32_t i = want; i-- > 0;)
+		if (pool->classes[i].home_count > 0)
+			return &pool->classes[i];
+	return NULL;
+}
+
+static void park(struct soq_loop *loop, struct soqi_lane *lane)
+{
+	struct soq_pool *pool = pool_of(lane->queue.first);
+
+	assert(!lane->parked && !lane->in_kernel);
+	soqi_lane_clean(loop, lane);
+	lane->parked = true;
+	lane->next_dirty = NULL;
+	lane->prev_dirty = pool->parked_last;
+	if (pool->parked_last != NULL)
+		pool->parked_last->next_dirty = lane;
+	else
+		pool->parked_first = lane;
+	pool->parked_last = lane;
+	pool->parked_count++;
+	pool->parks++;
+	loop->parked_count++;
+}
+
+/* The lane's head is still the op it was parked for. */
+void soqi_receive_unpark(struct soqi_lane *lane)
+{
+	struct soq_pool *pool;
+
+	if (!lane->parked)
+		return;
+	pool = pool_of(lane->queue.first);
+	lane->parked = false;
+	if (lane->prev_dirty != NULL)
+		lane->prev_dirty->next_dirty = lane->next_dirty;
+	else
+		pool->parked_first = lane->next_dirty;
+	if (lane->next_dirty != NULL)
+		lane->next_dirty->prev_dirty = lane->prev_dirty;
+	else
+		pool->parked_last = lane->prev_dirty;
+	pool->parked_count--;
+	pool->loop->parked_count--;
+	if (pool->parked_count == 0)
+		pool->credit = 0;
+}
+
+static bool has_a_buf(const struct soq_pool *pool)
+{
+	for (uint32_t i = 0; i < pool->class_count; i++)
+		if (pool->classes[i].home_count > 0)
+			return true;
+	return false;
+}
+
+bool soqi_receive_may_wake(const struct soq_loop *loop)
+{
+	for (const struct soq_pool *pool = loop->pools; pool != NULL; pool = pool->next)
+		if (pool->parked_count > 0 && has_a_buf(pool))
+			return true;
+	return false;
+}
+
+static void wake_one(struct soq_pool *pool)
+{
+	struct soqi_lane *lane = pool->parked_first;
+
+	soqi_receive_unpark(lane);
+	pool->rearms++;
+	soqi_lane_dirty(pool->loop, lane);
+}
+
+void soqi_receive_wake(struct soq_loop *loop, bool idle)
+{
+	for (struct soq_pool *pool = loop->pools; pool != NULL; pool = pool->next) {
+		uint32_t bufs = 0;
+
+		for (uint32_t i = 0; i < pool->class_count; i++)
+			bufs += pool->classes[i].home_count;
+		while (pool->parked_count > 0 && bufs > 0 &&
+		       (idle || pool->credit >= RETURNS_PER_REARM)) {
+			if (pool->credit >= RETURNS_PER_REARM)
+				pool->credit -= RETURNS_PER_REARM;
+			wake_one(pool);
+			bufs--;
+		}
+	}
+}
+
+/* Whether an op before it still has events to deliver, which must come first. */
+static bool is_behind(const struct soq_socket *s, const struct soqi_lane *lane)
+{
+	return s->buf_op != NULL && s->buf_op != lane->queue.first &&
+	       (is_receive(lane) || (s->buf_op->priv.flags & SOQI_OP_GATED));
+}
+
+bool soqi_receive_is_gated(const struct soq_socket *s)
+{
+	return s->buf_op != NULL && (s->buf_op->priv.flags & SOQI_OP_GATED);
+}
+
+bool soqi_receive_may_go(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
+{
+	struct soq_pool *pool;
+
+	if (lane->index != SOQI_LANE_RECV || lane->queue.first == NULL || loop->dead != 0)
+		return true;
+	if (soqi_unlikely(is_behind(s, lane)))
+		return false;
+	if (!is_receive(lane))
+		return true;
+	pool = pool_of(lane->queue.first);
+	if (soqi_unlikely(credit_of(s, pool) == 0)) {
+		pool->pauses++;
+		return false;
+	}
+	if (soqi_likely(class_for(s, pool) != NULL))
+		return true;
+	park(loop, lane);
+	return false;
+}
+
+/*
+ * Multishot where it may have several. A unix stream has lost its end in the
+ * kernel's multishot (until 2026), and a packet's end looks like a packet there.
+ */
+static bool can_multishot(const struct soq_socket *s, const struct soq_op *op,
+			  const struct soqi_pool_class *class)
+{
+	if (!(op->priv.flags & SOQ_MULTISHOT) || !class->registered ||
+	    credit_of(s, class->pool) < 2)
+		return false;
+	return soqi_is_stream(s) ? s->family != AF_UNIX : !soqi_is_connection(s);
+}
+
+/*
+ * Where the kernel does not pick, the library asks, and waits by a poll. A single
+ * message as well: the kernel's one-shot receive tells the sender to the op's memory,
+ * not to the buf.
+ */
+static bool must_try(const struct soq_loop *loop, const struct soq_socket *s,
+		     const struct soqi_pool_class *class, bool multishot)
+{
+	return !loop->backend->immediate &&
+	       (!class->registered || (!soqi_is_stream(s) && !multishot));
+}
+
+bool soqi_receive_request(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
+			  struct soqi_request *request)
+{
+	struct soq_op *op = lane->queue.first;
+	struct soqi_pool_class *class = loop->dead == 0 ? class_for(s, pool_of(op)) : NULL;
+	bool multishot = class != NULL && can_multishot(s, op, class);
+	struct soq_buf *buf;
+
+	op->priv.address = NULL;
+	request->kind = multishot ? SOQI_REQUEST_RECV_BUF_MULTISHOT : SOQI_REQUEST_RECV_BUF;
+	request->fd = s->fd;
+	request->bufs = class;
+	request->whole = !soqi_is_stream(s);
+	/* A unix peer must not be able to fill our table of descriptors with its own. */
+	request->control = s->family != AF_UNIX;
+	lane->multishot = multishot;
+	if (class != NULL)
+		lane->buf_class = (unsigned)(class - class->pool->classes) & 3u;
+	if (class == NULL || !must_try(loop, s, class, multishot))
+		return true;
+	lane->result = soqi_buf_try(request, &buf);
+	if (lane->result == -EAGAIN) {
+		lane->polls = true;
+		request->kind = SOQI_REQUEST_POLL;
+		request->poll_events = POLLIN;
+		return true;
+	}
+	op->priv.address = buf;
+	soqi_settled_push(loop, lane);
+	return false;
+}
+
+/* Whether bufs of another class would fit better, and there are any. */
+static bool fits_badly(const struct soq_socket *s, const struct soqi_lane *lane,
+		       const struct soq_pool *pool)
+{
+	uint32_t last = pool->class_count - 1;
+	uint32_t want = s->buf_class < last ? s->buf_class : last;
+
+	return soqi_is_stream(s) && lane->buf_class != want && pool->classes[want].home_count > 0;
+}
+
+void soqi_receive_pause(struct soq_socket *s, struct soqi_lane *lane)
+{
+	const struct soq_op *op = lane->queue.first;
+	struct soq_pool *pool;
+
+	if (!lane->multishot || lane->cancel_wanted || op->priv.cause != 0 ||
+	    s->state != SOQI_SOCKET_OPEN)
+		return;
+	pool = pool_of(op);
+	lane->cancel_wanted = credit_of(s, pool) == 0 || fits_badly(s, lane, pool);
+}
+
+/* Up at once, since a stream pays for each buf too small; down when it is clear. */
+static void adapt(struct soq_socket *s, const struct soq_pool *pool, uint32_t size_bytes)
+{
+	uint32_t last = pool->class_count - 1;
+	uint32_t now = s->buf_class;
+
+	if (last == 0 || !soqi_is_stream(s))
+		return;
+	if (now > last)
+		now = last;
+	if (now < last && size_bytes >= pool->classes[now].size_bytes) {
+		now++;
+		s->buf_small_count = 0;
+	} else if (now > 0 && size_bytes < pool->classes[now - 1].size_bytes) {
+		s->buf_small_count++;
+		if (s->buf_small_count == SMALL_IN_A_ROW) {
+			now--;
+			s->buf_small_count = 0;
+		}
+	} else {
+		s->buf_small_count = 0;
+	}
+	s->buf_class = (uint8_t)now;
+}
+
+/* Puts a filled buf into what `op` carries. */
+static void carry(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op,
+		  struct soq_buf *buf)
+{
+	struct soq_pool *pool = pool_of(op);
+
+	assert(s->buf_op == NULL || s->buf_op == op);
+	s->buf_op = op;
+	buf->priv.next = NULL;
+	if (op->priv.buf_last != NULL)
+		op->priv.buf_last->priv.next = buf;
+	else
+		op->priv.buf_first = buf;
+	op->priv.buf_last = buf;
+	op->priv.segment_count++;
+	loop->stats.bytes_received += buf->size_bytes;
+	if (soqi_unlikely(s->lent_count >= pool->share))
+		soqi_op_gate(loop, op);
+	adapt(s, pool, (uint32_t)buf->size_bytes);
+}
+
+/*
+ * Looks at what came. Returns the buf, or NULL if there is nothing to tell: the end
+ * of a socket of packets, whose 0 is not a message, or a socket that is being closed.
+ */
+static struct soq_buf *open_or_drop(struct soq_socket *s, struct soq_buf *buf, int32_t result)
+{
+	bool is_end = soqi_buf_open(buf, s, result) == 0 && soqi_is_connection(s);
+
+	if (soqi_likely(!is_end && s->state == SOQI_SOCKET_OPEN))
+		return buf;
+	/* As the kernel does with bytes nobody has read; a finish reads and drops them. */
+	if (!is_end && s->finish == SOQI_FINISH_NONE && soqi_is_connection(s))
+		s->reset = true;
+	soqi_buf_home(buf);
+	return NULL;
+}
+
+void soqi_receive_arrived(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op,
+			  struct soq_buf *buf, int32_t result)
+{
+	if (buf == NULL)
+		return;
+	buf = open_or_drop(s, buf, result);
+	if (buf == NULL)
+		return;
+	carry(loop, s, op, buf);
+	soqi_op_more(loop, op, NULL);
+	/* Whether it has to pause is seen once the caller has had a chance to return some. */
+	if (credit_of(s, pool_of(op)) == 0 || pool_of(op)->class_count > 1)
+		soqi_lane_dirty(loop, &s->lane[SOQI_LANE_RECV]);
+}
+
+/* The result of a request that brought no buf. */
+static int32_t judge(struct soq_socket *s, const struct soq_op *op, int32_t result)
+{
+	/* Cancelled by soqi_receive_pause(), not by the caller. */
+	if (result == -ECANCELED && op->priv.cause == 0)
+		return -EAGAIN;
+	if (result == 0 && !soqi_is_connection(s))
+		return -EAGAIN;
+	return soqi_judge_receive(s, result);
+}
+
+static uint32_t flags_of(const struct soq_buf *buf)
+{
+	return buf->priv.truncated ? SOQ_F_TRUNCATED : 0;
+}
+
+void soqi_receive_settle(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
+			 struct soqi_ops *ended)
+{
+	struct soq_op *op = lane->queue.first;
+	struct soq_buf *buf = op->priv.address;
+	int32_t result = lane->result;
+	bool dropped = false;
+
+	op->priv.address = NULL;
+	lane->multishot = false;
+	if (buf != NULL) {
+		buf = open_or_drop(s, buf, result);
+		dropped = buf == NULL && s->state != SOQI_SOCKET_OPEN;
+		result = buf != NULL ? (int32_t)buf->size_bytes : 0;
+	}
+	if (buf != NULL && !(op->priv.flags & SOQ_MULTISHOT)) {
+		carry(loop, s, op, buf);
+		soqi_lane_settle(lane, result, ended);
+		op->priv.event_flags |= flags_of(buf);
+		return;
+	}
+	if (buf != NULL) {
+		carry(loop, s, op, buf);
+		soqi_op_more(loop, op, NULL);
+		result = -EAGAIN;
+	} else if (dropped) {
+		result = -EAGAIN;
+	} else if (result == -ENOBUFS && loop->dead == 0) {
+		soqi_lane_settle(lane, -EAGAIN, ended);
+		if (lane->queue.first == op)
+			park(loop, lane);
+		return;
+	} else {
+		result = judge(s, op, result);
+	}
+	soqi_lane_settle(lane, result, ended);
+}
+
+struct soq_buf *soqi_receive_lend(struct soq_loop *loop, struct soq_op *op)
+{
+	struct soq_pool *pool = pool_of(op);
+	struct soq_socket *s = op->priv.socket;
+	struct soq_buf *buf = op->priv.buf_first;
+	struct soqi_lane *lane = &s->lane[SOQI_LANE_RECV];
+
+	op->priv.buf_first = buf->priv.next;
+	if (op->priv.buf_first == NULL)
+		op->priv.buf_last = NULL;
+	op->priv.segment_count--;
+	buf->priv.next = NULL;
+	buf->priv.state = SOQI_BUF_LENT;
+	buf->priv.references = 1;
+	buf->op.done = NULL;
+	buf->op.user = NULL;
+	buf->op.deadline_ns = 0;
+	pool->taken_count--;
+	pool->lent_count++;
+	pool->lends++;
+	s->lent_count++;
+	if (op->priv.segment_count > 0) {
+		if (s->lent_count >= pool->share)
+			soqi_op_gate(loop, op);
+		return buf;
+	}
+	s->buf_op = NULL;
+	/* Those behind it may have waited for this. */
+	if (lane->queue.first != NULL && lane->queue.first != op && !lane->in_kernel)
+		soqi_lane_dirty(loop, lane);
+	return buf;
+}
+
+void soqi_receive_resume(struct soq_loop *loop, struct soq_socket *s)
+{
+	struct soqi_lane *lane = &s->lane[SOQI_LANE_RECV];
+	struct soq_op *op = s->buf_op;
+
+	assert(s->lent_count > 0);
+	s->lent_count--;
+	if (op != NULL && s->lent_count < pool_of(op)->share)
+		soqi_op_ungate(loop, op);
+	if (lane->queue.first != NULL && !lane->in_kernel)
+		soqi_lane_dirty(loop, lane);
+}
+
+bool soqi_receive_drop(struct soq_socket *s)
+{
+	struct soq_op *op = s->buf_op;
+	struct soq_buf *buf;
+	uint32_t count;
+
+	if (op == NULL)
+		return false;
+	count = op->priv.segment_count;
+	while ((buf = op->priv.buf_first) != NULL) {
+		op->priv.buf_first = buf->priv.next;
+		soqi_buf_home(buf);
+	}
+	op->priv.buf_last = NULL;
+	op->priv.segment_count = 0;
+	s->buf_op = NULL;
+	if (soqi_op_state(op) == SOQI_STATE_ENDED)
+		op->priv.result = -ECANCELED;
+	soqi_op_ungate(s->loop, op);
+	if (op->priv.flags & SOQ_MULTISHOT)
+		soqi_op_forget(s->loop, op, count);
+	return true;
+}
+
+void soqi_receive_ended(const struct soq_op *op)
+{
+	pool_of(op)->receivers--;
+}
+
+static void fail_one(struct soq_socket *s)
+{
+	struct soqi_lane *lane = &s->lane[SOQI_LANE_RECV];
+
+	if (!is_receive(lane) || lane->in_kernel)
+		return;
+	soqi_receive_unpark(lane);
+	soqi_lane_dirty(s->loop, lane);
+}
+
+void soqi_receive_fail(struct soq_loop *loop)
+{
+	soqi_slot_each(loop, fail_one);
+}
+
+int soq_recv_buf_async(struct soq_socket *s, struct soq_op *op, struct soq_pool *pool,
+		       uint32_t flags)
+{
+	int error = soqi_start_check(s, op);
+
+	if (error != 0)
+		return error;
+	if (pool == NULL || (flags & ~SOQ_MULTISHOT) != 0)
+		return -EINVAL;
+	if (pool->loop != s->loop)
+		return -EXDEV;
+	if (!soqi_carries(s) && soqi_is_connection(s))
+		return -ENOTCONN;
+	op->priv.data = pool;
+	op->priv.length = 0;
+	op->priv.address = NULL;
+	op->priv.segment_count = 0;
+	pool->receivers++;
+	soqi_op_start(s->loop, s, op, SOQI_KIND_RECV_BUF, flags);
+	soqi_op_start_lane(s, &s->lane[SOQI_LANE_RECV], op);
+	return 0;
+}
