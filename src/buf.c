@@ -9,8 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define NAME_AT    sizeof(struct soqi_buf_message)
-#define CONTROL_AT (NAME_AT + SOQI_BUF_NAME_BYTES)
+#define NAME_AT    SOQI_BUF_NAME_AT
+#define CONTROL_AT SOQI_BUF_CONTROL_AT
 #define PAYLOAD_AT ((size_t)SOQ_POOL_MESSAGE_BYTES)
 
 static struct soqi_pool_class *class_of(const struct soq_buf *buf)
@@ -56,12 +56,17 @@ struct soq_buf *soqi_buf_filled(struct soq_loop *loop, uint32_t id)
 void soqi_buf_home(struct soq_buf *buf)
 {
 	struct soq_pool *pool = buf->priv.pool;
-	struct soqi_pool_class *class = class_of(buf);
+	struct soqi_pool_class *class;
 
 	if (buf->priv.state == SOQI_BUF_LENT)
 		pool->lent_count--;
 	else
 		pool->taken_count--;
+	if (soqi_unlikely(buf->priv.class_index == SOQI_BUF_OF_ROOM)) {
+		soqi_room_home(pool->loop, soqi_container_of(buf, struct soqi_room, buf));
+		return;
+	}
+	class = class_of(buf);
 	if (pool->flags & SOQ_POOL_SCRUB)
 		explicit_bzero(buf->priv.memory, buf->priv.used_bytes);
 	buf->priv.used_bytes = 0;
@@ -137,39 +142,64 @@ int32_t soqi_buf_try(const struct soqi_request *request, struct soq_buf **buf_ou
 	return (int32_t)result;
 }
 
-static void open_message(struct soq_buf *buf, uint32_t filled_bytes)
+/* Takes over what is known of a message; returns how long it was. */
+static uint32_t read_head(struct soq_buf *buf, uint32_t head_at)
 {
 	struct soqi_buf_message message;
-	uint32_t here_bytes = filled_bytes > PAYLOAD_AT ? filled_bytes - (uint32_t)PAYLOAD_AT : 0;
 
-	memcpy(&message, buf->priv.memory, sizeof(message));
-	buf->data = buf->priv.memory + PAYLOAD_AT;
-	buf->size_bytes = message.payload_bytes < here_bytes ? message.payload_bytes : here_bytes;
+	memcpy(&message, buf->priv.memory + head_at, sizeof(message));
+	buf->priv.head_at = head_at;
 	buf->priv.truncated = (message.flags & MSG_TRUNC) != 0;
 	buf->priv.control_cut = (message.flags & MSG_CTRUNC) != 0;
+	/* The kernel says how long the name is, not how much of it found room. */
 	buf->priv.peer_bytes =
 		(uint16_t)(message.name_bytes <= SOQI_BUF_NAME_BYTES ? message.name_bytes : 0);
 	buf->priv.control_bytes = message.control_bytes <= SOQI_BUF_CONTROL_BYTES
 					  ? message.control_bytes
 					  : SOQI_BUF_CONTROL_BYTES;
+	return message.payload_bytes;
 }
 
-int32_t soqi_buf_open(struct soq_buf *buf, struct soq_socket *s, int32_t result)
+static void open_message(struct soq_buf *buf, uint32_t filled_bytes)
+{
+	uint32_t here_bytes = filled_bytes > PAYLOAD_AT ? filled_bytes - (uint32_t)PAYLOAD_AT : 0;
+	uint32_t payload_bytes = read_head(buf, 0);
+
+	buf->data = buf->priv.memory + PAYLOAD_AT;
+	buf->size_bytes = payload_bytes < here_bytes ? payload_bytes : here_bytes;
+}
+
+/* What is known of it goes where the message could not reach: to the end of the buf. */
+static void open_with_room(struct soq_buf *buf, uint32_t filled_bytes, const struct soqi_room *room)
+{
+	uint32_t head_at = class_of(buf)->size_bytes - (uint32_t)PAYLOAD_AT;
+
+	assert(filled_bytes <= head_at);
+	soqi_room_read(room, filled_bytes, buf->priv.memory + head_at);
+	(void)read_head(buf, head_at);
+	buf->data = buf->priv.memory;
+	buf->size_bytes = filled_bytes;
+	buf->priv.used_bytes = class_of(buf)->size_bytes;
+}
+
+void soqi_buf_open(struct soq_buf *buf, struct soq_socket *s, uint32_t filled_bytes,
+		   const struct soqi_room *room)
 {
 	buf->priv.socket = s;
 	buf->priv.life = s->backend_generation;
-	buf->priv.used_bytes = (uint32_t)result;
+	buf->priv.used_bytes = filled_bytes;
 	buf->priv.truncated = false;
 	buf->priv.control_cut = false;
 	buf->priv.peer_bytes = 0;
 	buf->priv.control_bytes = 0;
 	if (soqi_is_stream(s)) {
 		buf->data = buf->priv.memory;
-		buf->size_bytes = (size_t)result;
+		buf->size_bytes = filled_bytes;
+	} else if (room != NULL) {
+		open_with_room(buf, filled_bytes, room);
 	} else {
-		open_message(buf, (uint32_t)result);
+		open_message(buf, filled_bytes);
 	}
-	return (int32_t)buf->size_bytes;
 }
 
 /* The checks of a public call on a buf. */
@@ -243,7 +273,7 @@ int soq_buf_peer(const struct soq_buf *buf, struct soq_endpoint *ep_out)
 	if (ep_out == NULL)
 		return -EINVAL;
 	memset(ep_out, 0, sizeof(*ep_out));
-	memcpy(&ep_out->addr, buf->priv.memory + NAME_AT, buf->priv.peer_bytes);
+	memcpy(&ep_out->addr, buf->priv.memory + buf->priv.head_at + NAME_AT, buf->priv.peer_bytes);
 	ep_out->size_bytes = buf->priv.peer_bytes;
 	return 0;
 }

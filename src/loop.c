@@ -205,6 +205,7 @@ static void destroy(struct soq_loop *loop, bool child)
 	if (child)
 		soqi_slot_each(loop, close_inherited);
 	soqi_pools_release(loop, child);
+	soqi_rooms_release(loop);
 	loop->backend->destroy(loop, child);
 	loop_release(loop);
 }

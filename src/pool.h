@@ -31,6 +31,8 @@ struct soqi_buf_message {
 
 #define SOQI_BUF_NAME_BYTES    112u
 #define SOQI_BUF_CONTROL_BYTES 128u
+#define SOQI_BUF_NAME_AT       sizeof(struct soqi_buf_message)
+#define SOQI_BUF_CONTROL_AT    (SOQI_BUF_NAME_AT + SOQI_BUF_NAME_BYTES)
 _Static_assert(sizeof(struct soqi_buf_message) + SOQI_BUF_NAME_BYTES + SOQI_BUF_CONTROL_BYTES ==
 		       SOQ_POOL_MESSAGE_BYTES,
 	       "the layout of a message in a buf");
@@ -50,6 +52,23 @@ struct soqi_pool_class {
 	uint16_t ring_tail;
 	uint16_t group; /* what the kernel calls it: the id of its first buf */
 	bool registered;
+};
+
+/* Of a buf that is a room's. */
+#define SOQI_BUF_OF_ROOM UINT8_MAX
+
+/*
+ * Where the kernel's one-shot receive of a message puts what belongs to it, since it
+ * has no place for that in the buf. An empty message brings no buf at all: then the
+ * room's own is lent. Rooms are the loop's and are used again.
+ */
+struct soqi_room {
+	struct soq_buf buf;
+	struct soqi_room *next;
+	struct soqi_room *next_made; /* every room of the loop */
+	struct msghdr header;
+	struct iovec payload; /* its size: the kernel chooses the place */
+	unsigned char memory[SOQ_POOL_MESSAGE_BYTES];
 };
 
 struct soq_pool {
@@ -99,8 +118,21 @@ void soqi_buf_home(struct soq_buf *buf);
  * something is in it. -EAGAIN if it would wait.
  */
 int32_t soqi_buf_try(const struct soqi_request *request, struct soq_buf **buf_out);
-/* Makes what is in a filled buf its view. Returns the size the event tells. */
-int32_t soqi_buf_open(struct soq_buf *buf, struct soq_socket *s, int32_t result);
+/*
+ * Makes what is in a filled buf its view. `room`: what is known of the message is
+ * there, and its bytes are at the begin; NULL: as the layout says, and on streams.
+ */
+void soqi_buf_open(struct soq_buf *buf, struct soq_socket *s, uint32_t filled_bytes,
+		   const struct soqi_room *room);
+
+/* room.c. A room, laid out for a message of `size_bytes`; NULL without memory. */
+struct soqi_room *soqi_room_take(struct soq_loop *loop, size_t size_bytes, bool control);
+void soqi_room_home(struct soq_loop *loop, struct soqi_room *room);
+/* What the room knows of a message of `size_bytes`, as it is laid out in a buf. */
+void soqi_room_read(const struct soqi_room *room, uint32_t size_bytes, unsigned char *head);
+/* The room's own buf, for a message of no bytes. */
+struct soq_buf *soqi_room_buf(struct soqi_room *room, struct soq_pool *pool);
+void soqi_rooms_release(struct soq_loop *loop);
 
 /*
  * receive.c. Of the head of the receive lane: whether it may ask for bytes now; if not,

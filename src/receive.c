@@ -192,16 +192,27 @@ static bool can_multishot(const struct soq_socket *s, const struct soq_op *op,
 	return soqi_is_stream(s) ? s->family != AF_UNIX : !soqi_is_connection(s);
 }
 
-/*
- * Where the kernel does not pick, the library asks, and waits by a poll. A single
- * message as well: the kernel's one-shot receive tells the sender to the op's memory,
- * not to the buf.
- */
-static bool must_try(const struct soq_loop *loop, const struct soq_socket *s,
-		     const struct soqi_pool_class *class, bool multishot)
+/* Where the kernel does not pick the library asks, and waits by a poll. */
+static bool try_now(struct soq_loop *loop, struct soqi_lane *lane, struct soqi_request *request)
 {
-	return !loop->backend->immediate &&
-	       (!class->registered || (!soqi_is_stream(s) && !multishot));
+	struct soq_buf *buf;
+
+	lane->result = soqi_buf_try(request, &buf);
+	if (lane->result == -EAGAIN) {
+		lane->polls = true;
+		request->kind = SOQI_REQUEST_POLL;
+		request->poll_events = POLLIN;
+		return false;
+	}
+	lane->queue.first->priv.address = buf;
+	soqi_settled_push(loop, lane);
+	return true;
+}
+
+/* The room of a one-shot receive of a message in the kernel, or NULL. */
+static struct soqi_room *room_of(const struct soq_op *op)
+{
+	return op->priv.whole.iov_base;
 }
 
 bool soqi_receive_request(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
@@ -209,31 +220,34 @@ bool soqi_receive_request(struct soq_loop *loop, struct soq_socket *s, struct so
 {
 	struct soq_op *op = lane->queue.first;
 	struct soqi_pool_class *class = loop->dead == 0 ? class_for(s, pool_of(op)) : NULL;
-	bool multishot = class != NULL && can_multishot(s, op, class);
-	struct soq_buf *buf;
+	struct soqi_room *room;
 
 	op->priv.address = NULL;
-	request->kind = multishot ? SOQI_REQUEST_RECV_BUF_MULTISHOT : SOQI_REQUEST_RECV_BUF;
+	request->kind = SOQI_REQUEST_RECV_BUF;
 	request->fd = s->fd;
+	lane->multishot = class != NULL && can_multishot(s, op, class);
+	if (class == NULL)
+		return true;
+	lane->buf_class = (unsigned)(class - class->pool->classes) & 3u;
 	request->bufs = class;
 	request->whole = !soqi_is_stream(s);
 	/* A unix peer must not be able to fill our table of descriptors with its own. */
 	request->control = s->family != AF_UNIX;
-	lane->multishot = multishot;
-	if (class != NULL)
-		lane->buf_class = (unsigned)(class - class->pool->classes) & 3u;
-	if (class == NULL || !must_try(loop, s, class, multishot))
-		return true;
-	lane->result = soqi_buf_try(request, &buf);
-	if (lane->result == -EAGAIN) {
-		lane->polls = true;
-		request->kind = SOQI_REQUEST_POLL;
-		request->poll_events = POLLIN;
-		return true;
+	if (lane->multishot) {
+		request->kind = SOQI_REQUEST_RECV_BUF_MULTISHOT;
+	} else if (!class->registered) {
+		return loop->backend->immediate || !try_now(loop, lane, request);
+	} else if (request->whole) {
+		room = soqi_room_take(loop, class->size_bytes, request->control);
+		op->priv.whole.iov_base = room;
+		if (room == NULL) {
+			lane->result = -ENOMEM;
+			soqi_settled_push(loop, lane);
+			return false;
+		}
+		request->header = &room->header;
 	}
-	op->priv.address = buf;
-	soqi_settled_push(loop, lane);
-	return false;
+	return true;
 }
 
 /* Whether bufs of another class would fit better, and there are any. */
@@ -308,10 +322,13 @@ static void carry(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op
  * Looks at what came. Returns the buf, or NULL if there is nothing to tell: the end
  * of a socket of packets, whose 0 is not a message, or a socket that is being closed.
  */
-static struct soq_buf *open_or_drop(struct soq_socket *s, struct soq_buf *buf, int32_t result)
+static struct soq_buf *open_or_drop(struct soq_socket *s, struct soq_buf *buf, int32_t result,
+				    const struct soqi_room *room)
 {
-	bool is_end = soqi_buf_open(buf, s, result) == 0 && soqi_is_connection(s);
+	bool is_end;
 
+	soqi_buf_open(buf, s, (uint32_t)result, room);
+	is_end = buf->size_bytes == 0 && soqi_is_connection(s);
 	if (soqi_likely(!is_end && s->state == SOQI_SOCKET_OPEN))
 		return buf;
 	/* As the kernel does with bytes nobody has read; a finish reads and drops them. */
@@ -326,7 +343,7 @@ void soqi_receive_arrived(struct soq_loop *loop, struct soq_socket *s, struct so
 {
 	if (buf == NULL)
 		return;
-	buf = open_or_drop(s, buf, result);
+	buf = open_or_drop(s, buf, result, NULL);
 	if (buf == NULL)
 		return;
 	carry(loop, s, op, buf);
@@ -347,47 +364,59 @@ static int32_t judge(struct soq_socket *s, const struct soq_op *op, int32_t resu
 	return soqi_judge_receive(s, result);
 }
 
-static uint32_t flags_of(const struct soq_buf *buf)
+/*
+ * The buf of a request that came back, opened, and what it says of the rest in
+ * `*result`. NULL: it brought none, or none to tell of.
+ */
+static struct soq_buf *settled_buf(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op,
+				   int32_t *result)
 {
-	return buf->priv.truncated ? SOQ_F_TRUNCATED : 0;
+	struct soq_buf *buf = op->priv.address;
+	struct soqi_room *room = room_of(op);
+
+	op->priv.address = NULL;
+	op->priv.whole.iov_base = NULL;
+	/* An empty message: the kernel has put the buf back. */
+	if (buf == NULL && room != NULL && *result == 0 && !soqi_is_connection(s)) {
+		buf = soqi_room_buf(room, pool_of(op));
+		room = NULL;
+		*result = SOQ_POOL_MESSAGE_BYTES;
+	}
+	if (buf != NULL) {
+		buf = open_or_drop(s, buf, *result, room);
+		/* Closing: the op is swept out. Else it was the end of packets. */
+		*result = buf == NULL && s->state == SOQI_SOCKET_OPEN ? 0 : -EAGAIN;
+	}
+	if (room != NULL)
+		soqi_room_home(loop, room);
+	return buf;
 }
 
 void soqi_receive_settle(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
 			 struct soqi_ops *ended)
 {
 	struct soq_op *op = lane->queue.first;
-	struct soq_buf *buf = op->priv.address;
 	int32_t result = lane->result;
-	bool dropped = false;
+	struct soq_buf *buf = settled_buf(loop, s, op, &result);
 
-	op->priv.address = NULL;
 	lane->multishot = false;
 	if (buf != NULL) {
-		buf = open_or_drop(s, buf, result);
-		dropped = buf == NULL && s->state != SOQI_SOCKET_OPEN;
-		result = buf != NULL ? (int32_t)buf->size_bytes : 0;
-	}
-	if (buf != NULL && !(op->priv.flags & SOQ_MULTISHOT)) {
 		carry(loop, s, op, buf);
-		soqi_lane_settle(lane, result, ended);
-		op->priv.event_flags |= flags_of(buf);
-		return;
+		if (op->priv.flags & SOQ_MULTISHOT) {
+			soqi_op_more(loop, op, NULL);
+		} else {
+			soqi_lane_settle(lane, (int64_t)buf->size_bytes, ended);
+			op->priv.event_flags |= buf->priv.truncated ? SOQ_F_TRUNCATED : 0;
+			return;
+		}
 	}
-	if (buf != NULL) {
-		carry(loop, s, op, buf);
-		soqi_op_more(loop, op, NULL);
-		result = -EAGAIN;
-	} else if (dropped) {
-		result = -EAGAIN;
-	} else if (result == -ENOBUFS && loop->dead == 0) {
+	if (result == -ENOBUFS && loop->dead == 0) {
 		soqi_lane_settle(lane, -EAGAIN, ended);
 		if (lane->queue.first == op)
 			park(loop, lane);
 		return;
-	} else {
-		result = judge(s, op, result);
 	}
-	soqi_lane_settle(lane, result, ended);
+	soqi_lane_settle(lane, result == -EAGAIN ? result : judge(s, op, result), ended);
 }
 
 struct soq_buf *soqi_receive_lend(struct soq_loop *loop, struct soq_op *op)
@@ -496,6 +525,7 @@ int soq_recv_buf_async(struct soq_socket *s, struct soq_op *op, struct soq_pool 
 	op->priv.data = pool;
 	op->priv.length = 0;
 	op->priv.address = NULL;
+	op->priv.whole.iov_base = NULL; /* its room */
 	op->priv.segment_count = 0;
 	pool->receivers++;
 	soqi_op_start(s->loop, s, op, SOQI_KIND_RECV_BUF, flags);

@@ -84,6 +84,7 @@ struct soq_buf {
 		unsigned char *memory;
 		uint32_t used_bytes;
 		uint32_t life;
+		uint32_t head_at;
 		uint32_t control_bytes;
 		uint16_t peer_bytes;
 		uint16_t references;

@@ -75,7 +75,9 @@ static void prep_recv_buf(struct io_uring_sqe *sqe, const struct soqi_request *r
 {
 	const struct msghdr *layout = request->control ? &with_control : &without_control;
 
-	if (request->kind == SOQI_REQUEST_RECV_BUF)
+	if (request->header != NULL)
+		io_uring_prep_recvmsg(sqe, request->fd, request->header, 0);
+	else if (request->kind == SOQI_REQUEST_RECV_BUF)
 		io_uring_prep_recv(sqe, request->fd, NULL, 0, 0);
 	else if (request->whole)
 		io_uring_prep_recvmsg_multishot(sqe, request->fd, (struct msghdr *)layout, 0);
