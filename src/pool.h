@@ -101,6 +101,18 @@ struct soq_pool {
 /* pool.c. Gives back what is left of a loop's pools; `child`: after fork. */
 void soqi_pools_release(struct soq_loop *loop, bool child);
 
+/* The pool a receive into bufs takes from. */
+static inline struct soq_pool *soqi_pool_of(const struct soq_op *op)
+{
+	return (struct soq_pool *)(uintptr_t)op->priv.data;
+}
+
+/* Whether the head of the lane is such a receive. */
+static inline bool soqi_is_receive(const struct soqi_lane *lane)
+{
+	return lane->queue.first != NULL && lane->queue.first->priv.kind == SOQI_KIND_RECV_BUF;
+}
+
 /* The memory of the buf with number `index` in its class. */
 static inline unsigned char *soqi_buf_memory(const struct soqi_pool_class *class, uint32_t index)
 {
@@ -161,6 +173,10 @@ bool soqi_receive_is_gated(const struct soq_socket *s);
 /* The op has ended, and uses its pool no more. */
 void soqi_receive_ended(const struct soq_op *op);
 
+/* park.c. The class the socket's next buf shall come from, or one that has any; or NULL. */
+struct soqi_pool_class *soqi_pool_class_for(const struct soq_socket *s, struct soq_pool *pool);
+/* The head of the lane found its pool empty. */
+void soqi_receive_park(struct soq_loop *loop, struct soqi_lane *lane);
 /* Takes a lane out of those that wait for a buf. Before its head changes. */
 void soqi_receive_unpark(struct soqi_lane *lane);
 /* Lets those go on that bufs have come home for; `idle`: all there is a buf for. */

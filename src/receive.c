@@ -7,9 +7,7 @@
  * While the caller has its whole share, events with more are gated: taken out of the
  * loop's lists, until one comes home.
  *
- * Who meets an empty pool is parked with the pool, first come, first served. One is
- * let go on for every eight bufs that come home: let go on at once, all of them
- * would meet an empty pool again. When nothing else happens, all there is a buf for.
+ * Who meets an empty pool is parked: see park.c.
  */
 #include "pool.h"
 
@@ -17,19 +15,8 @@
 #include <errno.h>
 #include <poll.h>
 
-#define RETURNS_PER_REARM 8u
 /* Bufs in a row that a smaller class could have held, before it is tried. */
 #define SMALL_IN_A_ROW 16u
-
-static struct soq_pool *pool_of(const struct soq_op *op)
-{
-	return (struct soq_pool *)(uintptr_t)op->priv.data;
-}
-
-static bool is_receive(const struct soqi_lane *lane)
-{
-	return lane->queue.first != NULL && lane->queue.first->priv.kind == SOQI_KIND_RECV_BUF;
-}
 
 /* Bufs in the events of `op` that were not delivered. */
 static uint32_t undelivered(const struct soq_op *op)
@@ -45,112 +32,11 @@ static uint32_t credit_of(const struct soq_socket *s, const struct soq_pool *poo
 	return has < pool->share ? pool->share - has : 0;
 }
 
-/* The class its next buf shall come from, or one that has any; NULL if none has. */
-static struct soqi_pool_class *class_for(const struct soq_socket *s, struct soq_pool *pool)
-{
-	uint32_t last = pool->class_count - 1;
-	uint32_t want = s->buf_class < last ? s->buf_class : last;
-
-	if (!soqi_is_stream(s))
-		return pool->classes[last].home_count > 0 ? &pool->classes[last] : NULL;
-	for (uint32_t i = want; i <= last; i++)
-		if (pool->classes[i].home_count > 0)
-			return &pool->classes[i];
-	for (uint32_t i = want; i-- > 0;)
-		if (pool->classes[i].home_count > 0)
-			return &pool->classes[i];
-	return NULL;
-}
-
-static void park(struct soq_loop *loop, struct soqi_lane *lane)
-{
-	struct soq_pool *pool = pool_of(lane->queue.first);
-
-	assert(!lane->parked && !lane->in_kernel);
-	soqi_lane_clean(loop, lane);
-	lane->parked = true;
-	lane->next_dirty = NULL;
-	lane->prev_dirty = pool->parked_last;
-	if (pool->parked_last != NULL)
-		pool->parked_last->next_dirty = lane;
-	else
-		pool->parked_first = lane;
-	pool->parked_last = lane;
-	pool->parked_count++;
-	pool->parks++;
-	loop->parked_count++;
-}
-
-/* The lane's head is still the op it was parked for. */
-void soqi_receive_unpark(struct soqi_lane *lane)
-{
-	struct soq_pool *pool;
-
-	if (!lane->parked)
-		return;
-	pool = pool_of(lane->queue.first);
-	lane->parked = false;
-	if (lane->prev_dirty != NULL)
-		lane->prev_dirty->next_dirty = lane->next_dirty;
-	else
-		pool->parked_first = lane->next_dirty;
-	if (lane->next_dirty != NULL)
-		lane->next_dirty->prev_dirty = lane->prev_dirty;
-	else
-		pool->parked_last = lane->prev_dirty;
-	pool->parked_count--;
-	pool->loop->parked_count--;
-	if (pool->parked_count == 0)
-		pool->credit = 0;
-}
-
-static bool has_a_buf(const struct soq_pool *pool)
-{
-	for (uint32_t i = 0; i < pool->class_count; i++)
-		if (pool->classes[i].home_count > 0)
-			return true;
-	return false;
-}
-
-bool soqi_receive_may_wake(const struct soq_loop *loop)
-{
-	for (const struct soq_pool *pool = loop->pools; pool != NULL; pool = pool->next)
-		if (pool->parked_count > 0 && has_a_buf(pool))
-			return true;
-	return false;
-}
-
-static void wake_one(struct soq_pool *pool)
-{
-	struct soqi_lane *lane = pool->parked_first;
-
-	soqi_receive_unpark(lane);
-	pool->rearms++;
-	soqi_lane_dirty(pool->loop, lane);
-}
-
-void soqi_receive_wake(struct soq_loop *loop, bool idle)
-{
-	for (struct soq_pool *pool = loop->pools; pool != NULL; pool = pool->next) {
-		uint32_t bufs = 0;
-
-		for (uint32_t i = 0; i < pool->class_count; i++)
-			bufs += pool->classes[i].home_count;
-		while (pool->parked_count > 0 && bufs > 0 &&
-		       (idle || pool->credit >= RETURNS_PER_REARM)) {
-			if (pool->credit >= RETURNS_PER_REARM)
-				pool->credit -= RETURNS_PER_REARM;
-			wake_one(pool);
-			bufs--;
-		}
-	}
-}
-
 /* Whether an op before it still has events to deliver, which must come first. */
 static bool is_behind(const struct soq_socket *s, const struct soqi_lane *lane)
 {
 	return s->buf_op != NULL && s->buf_op != lane->queue.first &&
-	       (is_receive(lane) || (s->buf_op->priv.flags & SOQI_OP_GATED));
+	       (soqi_is_receive(lane) || (s->buf_op->priv.flags & SOQI_OP_GATED));
 }
 
 bool soqi_receive_is_gated(const struct soq_socket *s)
@@ -166,16 +52,16 @@ bool soqi_receive_may_go(struct soq_loop *loop, struct soq_socket *s, struct soq
 		return true;
 	if (soqi_unlikely(is_behind(s, lane)))
 		return false;
-	if (!is_receive(lane))
+	if (!soqi_is_receive(lane))
 		return true;
-	pool = pool_of(lane->queue.first);
+	pool = soqi_pool_of(lane->queue.first);
 	if (soqi_unlikely(credit_of(s, pool) == 0)) {
 		pool->pauses++;
 		return false;
 	}
-	if (soqi_likely(class_for(s, pool) != NULL))
+	if (soqi_likely(soqi_pool_class_for(s, pool) != NULL))
 		return true;
-	park(loop, lane);
+	soqi_receive_park(loop, lane);
 	return false;
 }
 
@@ -219,7 +105,8 @@ bool soqi_receive_request(struct soq_loop *loop, struct soq_socket *s, struct so
 			  struct soqi_request *request)
 {
 	struct soq_op *op = lane->queue.first;
-	struct soqi_pool_class *class = loop->dead == 0 ? class_for(s, pool_of(op)) : NULL;
+	struct soqi_pool_class *class = loop->dead == 0 ? soqi_pool_class_for(s, soqi_pool_of(op))
+							: NULL;
 	struct soqi_room *room;
 
 	op->priv.address = NULL;
@@ -268,7 +155,7 @@ void soqi_receive_pause(struct soq_socket *s, struct soqi_lane *lane)
 	if (!lane->multishot || lane->cancel_wanted || op->priv.cause != 0 ||
 	    s->state != SOQI_SOCKET_OPEN)
 		return;
-	pool = pool_of(op);
+	pool = soqi_pool_of(op);
 	lane->cancel_wanted = credit_of(s, pool) == 0 || fits_badly(s, lane, pool);
 }
 
@@ -301,7 +188,7 @@ static void adapt(struct soq_socket *s, const struct soq_pool *pool, uint32_t si
 static void carry(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op,
 		  struct soq_buf *buf)
 {
-	struct soq_pool *pool = pool_of(op);
+	struct soq_pool *pool = soqi_pool_of(op);
 
 	assert(s->buf_op == NULL || s->buf_op == op);
 	s->buf_op = op;
@@ -349,7 +236,7 @@ void soqi_receive_arrived(struct soq_loop *loop, struct soq_socket *s, struct so
 	carry(loop, s, op, buf);
 	soqi_op_more(loop, op, NULL);
 	/* Whether it has to pause is seen once the caller has had a chance to return some. */
-	if (credit_of(s, pool_of(op)) == 0 || pool_of(op)->class_count > 1)
+	if (credit_of(s, soqi_pool_of(op)) == 0 || soqi_pool_of(op)->class_count > 1)
 		soqi_lane_dirty(loop, &s->lane[SOQI_LANE_RECV]);
 }
 
@@ -378,7 +265,7 @@ static struct soq_buf *settled_buf(struct soq_loop *loop, struct soq_socket *s, 
 	op->priv.whole.iov_base = NULL;
 	/* An empty message: the kernel has put the buf back. */
 	if (buf == NULL && room != NULL && *result == 0 && !soqi_is_connection(s)) {
-		buf = soqi_room_buf(room, pool_of(op));
+		buf = soqi_room_buf(room, soqi_pool_of(op));
 		room = NULL;
 		*result = SOQ_POOL_MESSAGE_BYTES;
 	}
@@ -413,7 +300,7 @@ void soqi_receive_settle(struct soq_loop *loop, struct soq_socket *s, struct soq
 	if (result == -ENOBUFS && loop->dead == 0) {
 		soqi_lane_settle(lane, -EAGAIN, ended);
 		if (lane->queue.first == op)
-			park(loop, lane);
+			soqi_receive_park(loop, lane);
 		return;
 	}
 	soqi_lane_settle(lane, result == -EAGAIN ? result : judge(s, op, result), ended);
@@ -421,7 +308,7 @@ void soqi_receive_settle(struct soq_loop *loop, struct soq_socket *s, struct soq
 
 struct soq_buf *soqi_receive_lend(struct soq_loop *loop, struct soq_op *op)
 {
-	struct soq_pool *pool = pool_of(op);
+	struct soq_pool *pool = soqi_pool_of(op);
 	struct soq_socket *s = op->priv.socket;
 	struct soq_buf *buf = op->priv.buf_first;
 	struct soqi_lane *lane = &s->lane[SOQI_LANE_RECV];
@@ -459,7 +346,7 @@ void soqi_receive_resume(struct soq_loop *loop, struct soq_socket *s)
 
 	assert(s->lent_count > 0);
 	s->lent_count--;
-	if (op != NULL && s->lent_count < pool_of(op)->share)
+	if (op != NULL && s->lent_count < soqi_pool_of(op)->share)
 		soqi_op_ungate(loop, op);
 	if (lane->queue.first != NULL && !lane->in_kernel)
 		soqi_lane_dirty(loop, lane);
@@ -491,22 +378,7 @@ bool soqi_receive_drop(struct soq_socket *s)
 
 void soqi_receive_ended(const struct soq_op *op)
 {
-	pool_of(op)->receivers--;
-}
-
-static void fail_one(struct soq_socket *s)
-{
-	struct soqi_lane *lane = &s->lane[SOQI_LANE_RECV];
-
-	if (!is_receive(lane) || lane->in_kernel)
-		return;
-	soqi_receive_unpark(lane);
-	soqi_lane_dirty(s->loop, lane);
-}
-
-void soqi_receive_fail(struct soq_loop *loop)
-{
-	soqi_slot_each(loop, fail_one);
+	soqi_pool_of(op)->receivers--;
 }
 
 int soq_recv_buf_async(struct soq_socket *s, struct soq_op *op, struct soq_pool *pool,
