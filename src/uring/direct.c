@@ -14,9 +14,9 @@
 #define CLEAR_AT_ONCE 64u
 
 /*
- * Since 6.13 a place lets go of its file when it is emptied. Before, it waited for every
- * older request that used the table, on 6.1 for another second: the peer of a closed
- * socket would see its end that late. No flag tells; this one came a version later.
+ * Since 6.13 a place lets go of its file when it is emptied. Before, that waits for every
+ * older request that uses the table (seen on 6.1: the peer of a closed socket sees no end
+ * as long as another socket's receive waits). No flag tells; this one came a version later.
  */
 #define LETS_GO_AT_ONCE SOQI_FEAT_RW_ATTR
 
