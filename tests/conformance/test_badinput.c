@@ -244,6 +244,18 @@ static void rows_flags(struct fixture *t)
 	ROW(-EINVAL, soq_socket_info(B.s, &(struct soq_socket_info){ .size = 1 }));
 	ROW(-EINVAL, soq_loop_run(B.loop, (enum soq_run)3, 0));
 	ROW(-EINVAL, soq_loop_create(&(struct soq_loop_options){ .size = 1 }, &loop_out));
+	ROW(-EINVAL,
+	    soq_loop_create(&(struct soq_loop_options){ .size = sizeof(struct soq_loop_options),
+							.direct_count = UINT32_MAX },
+			    &loop_out));
+	ROW(-EINVAL,
+	    soq_loop_create(&(struct soq_loop_options){ .size = sizeof(struct soq_loop_options),
+							.napi_ns = UINT32_MAX },
+			    &loop_out));
+	ROW(-EINVAL,
+	    soq_loop_create(&(struct soq_loop_options){ .size = sizeof(struct soq_loop_options),
+							.flags = SOQ_LOOP_NAPI_PREFER },
+			    &loop_out));
 	ROW(-EINVAL, soq_loop_info(B.loop, &(struct soq_loop_info){ .size = 1 }));
 	ROW(-EINVAL, soq_loop_stats(B.loop, &(struct soq_loop_stats){ .size = 1 }));
 	ROW(-EAFNOSUPPORT, soq_socket_open(B.loop, 200, SOCK_STREAM, 0, &socket_out));
