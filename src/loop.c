@@ -459,7 +459,8 @@ int64_t soq_loop_deadline(struct soq_loop *loop)
 	error = soqi_loop_check(loop);
 	if (error != 0)
 		return error;
-	if (loop->dirty_count > 0 || loop->ready_events > 0 || atomic_load(&loop->posted) != NULL)
+	if (loop->dirty_count > 0 || loop->ready_events > 0 || atomic_load(&loop->posted) != NULL ||
+	    soqi_receive_may_wake(loop))
 		return 0;
 	first = soqi_timer_first(&loop->timers);
 	return first != NULL ? first->priv.timer_ns : INT64_MAX;

@@ -103,7 +103,9 @@ SOQ_API SOQ_MUST_CHECK int soq_recv_async(struct soq_socket *s, struct soq_op *o
  * Receives and waits.
  *
  * Result: bytes received; 0 at the end of stream.
- * Errors: what soq_recv_async() returns, or its event's result; -ETIMEDOUT when
+ * Errors: what soq_recv_async() returns, or its event's result; -EBUSY when a
+ *         multishot receive is in flight, or what comes first waits for a buf that
+ *         only the caller can return (soq/pool.h); -ETIMEDOUT when
  *         the socket's receive timeout passed and nothing had come; -EMSGSIZE when
  *         a message was longer than `size_bytes`: the memory holds its beginning,
  *         the rest is lost (soq_recv_msg() gives the count)
