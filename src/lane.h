@@ -69,6 +69,7 @@ struct soqi_lane {
 	bool held : 1;                  /* send lane: -EPIPE waits for the receive lane's verdict */
 	bool starved : 1;               /* waits for what no kernel tells: see backoff.c */
 	bool polls : 1;                 /* its request waits for room and sends nothing */
+	bool lazy : 1;                  /* the request was a lazy send, and has not ended well */
 	int32_t sync_cause;             /* why a synchronous call was cut short; 0 none */
 };
 

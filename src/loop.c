@@ -171,6 +171,7 @@ int soq_loop_create(const struct soq_loop_options *options, struct soq_loop **lo
 	loop->allocator = allocator;
 	loop->options = read;
 	loop->wake_fd = -1;
+	loop->impatient = 1;
 	loop->stats.allocations = 1;
 	loop->stats.allocated_bytes = sizeof(*loop);
 	error = soqi_owner_init(loop);
@@ -348,7 +349,9 @@ static int run(struct soq_loop *loop, enum soq_run until, int64_t timeout_ns)
 			return count;
 		if (stop_taken(loop))
 			return count;
+		loop->impatient--;
 		error = soqi_turn(loop, loop->ready_events > 0 ? SOQI_NOW : until_ns);
+		loop->impatient++;
 		count += deliver(loop);
 		if (error != 0)
 			return error;

@@ -76,10 +76,13 @@ static void uring_submit(struct soq_loop *loop, struct soq_socket *s, struct soq
 	struct io_uring_sqe *sqe = soqi_ring_sqe(loop, impl);
 
 	(void)s;
-	if (sqe != NULL)
-		soqi_prep_request(impl, sqe, request);
-	else
+	if (sqe == NULL) {
 		soqi_again(loop, lane);
+		return;
+	}
+	soqi_prep_request(impl, sqe, request);
+	if (request->lazy_bytes > 0)
+		soqi_silent_add(impl, sqe, request);
 }
 
 static void uring_cancel(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
@@ -168,6 +171,7 @@ static int uring_die(struct soqi_uring *impl, int error)
 {
 	soqi_ring_destroy(impl, true, false);
 	impl->dead = true;
+	impl->silent_count = 0;
 	return error;
 }
 
@@ -177,6 +181,8 @@ static int uring_wait(struct soq_loop *loop, int64_t until_ns)
 	int result;
 
 	arm_wake(loop, impl);
+	if (!soqi_silent_may_sleep(loop, impl))
+		until_ns = SOQI_NOW;
 	result = enter_until(loop, impl, until_ns);
 	/*
 	 * The answer is the number submitted, or why nothing was waited for; whether
@@ -190,6 +196,7 @@ static int uring_wait(struct soq_loop *loop, int64_t until_ns)
 		loop->segments_used = 0;
 	(void)soqi_ring_reap(loop, impl);
 	reap_overflow(loop, impl);
+	soqi_silent_settle(loop, impl);
 	return 0;
 }
 
