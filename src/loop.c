@@ -2,6 +2,7 @@
 /* The loop: made, owned, run, ended. One turn is here; what it does is elsewhere. */
 #include "socket.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,6 +226,7 @@ int soq_loop_destroy(struct soq_loop *loop)
 	if (loop->in_done || loop->stats.sockets > 0 || loop->stats.ops_in_flight > 0 ||
 	    loop->stats.events_waiting > 0 || atomic_load(&loop->posted) != NULL)
 		return -EBUSY;
+	assert(loop->in_kernel == 0);
 	destroy(loop, false);
 	return 0;
 }
