@@ -192,6 +192,30 @@ static void no_lazy_send_for_the_impatient(void **state)
 	rig_end(&r);
 }
 
+/* Stale entries fill the list: one more send is an ordinary one to the kernel. */
+static void beyond_the_room_a_completion_comes(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_make(&r);
+	for (unsigned i = 0; i < SOQI_SILENT_MAX; i++)
+		fake_ring.impl.silent[i].token = SOQI_TOKEN_MASK;
+	fake_ring.impl.silent_count = SOQI_SILENT_MAX;
+	fake_turn(r.loop);
+	assert_int_equal(fake_ring.lazies, 1);
+	assert_int_equal(fake_ring.lazy.flags, 0);
+	assert_int_equal(fake_ring.lazy.msg_flags, MSG_NOSIGNAL);
+	assert_int_equal(fake_ring.impl.silent_count, 0);
+	assert_int_equal(r.loop->stats.stale_completions, 0);
+	assert_int_equal(r.send.finals, 0);
+	fake_complete(fake_token(r.s, SOQI_LANE_SEND), 8, 0);
+	fake_turn(r.loop);
+	assert_int_equal(r.send.finals, 1);
+	assert_int_equal(r.send.result, 8);
+	rig_end(&r);
+}
+
 static void close_waits_for_one_that_is_not_known(void **state)
 {
 	struct rig r;
@@ -246,6 +270,7 @@ int main(void)
 		cmocka_unit_test(what_is_left_waits_in_the_kernel),
 		cmocka_unit_test(no_sleep_with_nothing_else_in_the_kernel),
 		cmocka_unit_test(no_lazy_send_for_the_impatient),
+		cmocka_unit_test(beyond_the_room_a_completion_comes),
 		cmocka_unit_test(close_waits_for_one_that_is_not_known),
 		cmocka_unit_test(ring_that_ends_ends_them_once),
 	};
