@@ -5,7 +5,7 @@
  * and both backends fail at the same points.
  */
 #include "endpoint.h"
-#include "socket.h"
+#include "pool.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -20,7 +20,8 @@
 
 void soqi_lane_dirty(struct soq_loop *loop, struct soqi_lane *lane)
 {
-	if (lane->dirty)
+	/* One that waits for a buf keeps its place among those who do. */
+	if (lane->dirty || soqi_unlikely(lane->parked))
 		return;
 	lane->dirty = true;
 	lane->next_dirty = NULL;
@@ -249,12 +250,14 @@ static void hand_over(struct soq_loop *loop, struct soq_socket *s, struct soqi_l
 		loop->backend->submit(loop, s, lane, request);
 }
 
-/* Waits for room with the peer of a unix datagram; then the send is made anew. */
+/* Waits for room with the peer of a unix datagram, or for bytes; then it is tried anew. */
 static void submit_poll(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
 {
+	bool receives = lane->index == SOQI_LANE_RECV;
 	struct soqi_request request = { .kind = SOQI_REQUEST_POLL,
 					.fd = s->fd,
-					.poll_events = soqi_poll_to_system(SOQ_POLL_SEND) };
+					.poll_events = soqi_poll_to_system(
+						receives ? SOQ_POLL_RECV : SOQ_POLL_SEND) };
 
 	hand_over(loop, s, lane, &request);
 }
@@ -292,6 +295,11 @@ static void submit(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane
 	struct iovec one;
 	struct iovec *room = NULL;
 
+	if (lane->queue.first->priv.kind == SOQI_KIND_RECV_BUF) {
+		if (soqi_receive_request(loop, s, lane, &request))
+			hand_over(loop, s, lane, &request);
+		return;
+	}
 	if (needs_room(lane)) {
 		room = segments_room(loop);
 		if (room == NULL)
@@ -359,10 +367,11 @@ static void serve(struct soq_loop *loop, struct soqi_lane *lane)
 		return;
 	}
 	if (lane->in_kernel) {
+		soqi_receive_pause(s, lane);
 		cancel_request(loop, s, lane);
 		return;
 	}
-	if (must_wait(s, lane))
+	if (must_wait(s, lane) || !soqi_receive_may_go(loop, s, lane))
 		return;
 	soqi_lane_take(lane, SOQI_REQUEST_SEGMENTS, SOQI_REQUEST_BYTES, &ended);
 	soqi_ops_end(loop, s, &ended);

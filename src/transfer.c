@@ -2,6 +2,7 @@
 /* Every send and receive: the checks, the start, the synchronous twin. */
 #include "detached.h"
 #include "endpoint.h"
+#include "pool.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -173,6 +174,10 @@ static int64_t transfer_attached(struct soq_socket *s, const struct soqi_transfe
 
 	if (error == 0)
 		error = soqi_transfer_check(s, op, t);
+	/* It would wait for what only the caller can do, who waits here. */
+	if (error == 0 && t->index == SOQI_LANE_RECV &&
+	    (soqi_multishot_armed(s) || soqi_receive_is_gated(s)))
+		error = -EBUSY;
 	if (error == 0)
 		error = soqi_sync_begin(s, t->index, op);
 	if (error != 0)

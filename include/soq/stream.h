@@ -27,12 +27,13 @@ extern "C" {
  * news of the loop: whatever else ends its sleep. For answers whose end nobody waits
  * for: at low load a server then makes one system call for each request and not two,
  * since the one that hands over the answer also waits for the next request. Under load
- * it gains nothing. Not for a done() that sends the next piece, or gives back what
- * others wait for: with no other news it is not called. The next receive may be
- * told first, so the next answer wants an op and memory of its own, or has to wait.
+ * it gains nothing. Not for a done() that sends the next piece, or does something else
+ * that cannot wait: with no other news it is not called. The next receive may be told
+ * first, so the next answer wants an op and memory of its own, or has to wait.
  * The event is never late for soq_wait(), soq_loop_harvest() and synchronous calls,
  * without `done`, with another op behind the send, when the socket is closed, when not
- * all could be sent at once, or when the loop waits for nothing else.
+ * all could be sent at once, when a receive waits for a buf to come home, or when the
+ * loop waits for nothing else.
  *
  * Result: 0; the event's result is `size_bytes`, or less with SOQ_F_CANCELED,
  *         SOQ_F_TIMED_OUT or SOQ_F_BROKEN. 0 bytes send nothing and end with 0.

@@ -24,7 +24,7 @@ void soqi_silent_add(struct soqi_uring *impl, struct io_uring_sqe *sqe,
 	silent->token = request->token;
 	silent->size_bytes = request->lazy_bytes;
 	sqe->msg_flags |= MSG_DONTWAIT | MSG_WAITALL;
-	io_uring_sqe_set_flags(sqe, IOSQE_CQE_SKIP_SUCCESS);
+	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
 }
 
 /*

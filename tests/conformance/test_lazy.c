@@ -386,6 +386,73 @@ static void close_does_not_wait_for_news(struct fixture *t)
 		close(fd[i]);
 }
 
+/* An answer out of the buf of the request, which is returned when it is sent. */
+static void buf_goes_home(struct probe *p, const struct soq_event *event)
+{
+	(void)event;
+	again(p, soq_buf_return(p->arg));
+	p->starts--;
+}
+
+static void answer_from_buf(struct probe *p, const struct soq_event *event)
+{
+	struct probe *sent;
+
+	if (event->buf == NULL)
+		return;
+	sent = probe(p->t);
+	sent->then = buf_goes_home;
+	sent->arg = event->buf;
+	again(sent, soq_send_async(p->arg, &sent->op, event->buf->data, event->buf->size_bytes,
+				   SOQ_LAZY));
+}
+
+/* A receive that may have no more bufs waits for the end of the answer. */
+static void bufs_come_home_without_news(struct fixture *t)
+{
+	struct soq_pool_options options = { .size = sizeof(options), .class_count = 1 };
+	uint32_t counts[][2] = { { 4, 1 }, { 1, 1 } }; /* bufs, share */
+	char in[8];
+
+	for (unsigned i = 0; i < COUNT_OF(counts); i++) {
+		struct probe *idle = probe(t), *received = probe(t);
+		struct soq_pool *pool = NULL;
+		int fd, idle_fd;
+		struct soq_socket *s = pair_raw(t, AF_INET, &fd);
+		struct soq_socket *other = pair_raw(t, AF_INET, &idle_fd);
+
+		options.classes[0] = (struct soq_pool_class){ 512, counts[i][0] };
+		options.share = counts[i][1];
+		expect(soq_pool_create(t->loop, &options, &pool), 0);
+		idle_receive(idle, other);
+		received->then = answer_from_buf;
+		received->arg = s;
+		started(received, soq_recv_buf_async(s, &received->op, pool, SOQ_MULTISHOT));
+		settle(t);
+		for (unsigned round = 0; round < 20; round++) {
+			raw_send(fd, "request", 7);
+			raw_send(fd, "!", 1);
+			for (int64_t got = 0, n; got < 8; got += n) {
+				run_once(t);
+				n = recv(fd, in + got, 8 - (size_t)got, MSG_DONTWAIT);
+				n = n < 0 ? 0 : n;
+			}
+			assert_memory_equal(in, "request!", 8);
+		}
+		raw_fin(fd);
+		while (!finished(received))
+			run_once(t);
+		expect_end(received, 0, 0);
+		expect(soq_abort(s), 0);
+		expect(soq_abort(other), 0);
+		await(t, idle);
+		run_until(t, stats_of(t).ops_in_flight == 0 && stats_of(t).events_waiting == 0);
+		expect(soq_pool_destroy(pool), 0);
+		close(fd);
+		close(idle_fd);
+	}
+}
+
 /* More failures than a small completion queue holds, and no success may hide one. */
 static void each_of_many_has_its_own_end(struct fixture *t)
 {
@@ -477,6 +544,7 @@ static const struct conf_case cases[] = {
 	CASE(lazy_send_of_many_segments_goes_out_whole, "9c"),
 	CASE(lazy_send_is_cut_like_any_other, "6a 6b 6c 10b"),
 	CASE(close_does_not_wait_for_news, "13a 13e"),
+	CASE(bufs_come_home_without_news, "1b"),
 	CASE(each_of_many_has_its_own_end, "1b 5c"),
 	CASE(mixed_sends_keep_their_order, "9a 9c"),
 };
