@@ -154,7 +154,7 @@ void soqi_carry_returned(struct soq_loop *loop, struct soq_socket *s)
 
 	assert(s->lent_count > 0);
 	s->lent_count--;
-	s->paused = false;
+	soqi_receive_unpause(s);
 	if (soqi_unlikely(s->carriers.first != NULL))
 		regate(loop, s);
 	if (lane->queue.first != NULL && !lane->in_kernel)

@@ -36,6 +36,15 @@ struct soq_loop {
 	bool in_done;                  /* done() runs */
 	int dead;                      /* why the backend can do nothing any more; 0 */
 
+	/*
+	 * Above 0: no turn may sleep on lazy sends (SOQ_LAZY), their events are wanted now.
+	 * 0 only in a turn of soq_loop_run(), since all others wait for something of their
+	 * own; whoever else may wait for such an event counts it up, and down again after:
+	 * receives that wait for bufs.
+	 */
+	unsigned impatient;
+	unsigned in_kernel; /* requests the backend has: those of lanes and of watches */
+
 	struct soqi_lane *dirty_first; /* lanes to look at before the next wait */
 	struct soqi_lane *dirty_last;
 	unsigned dirty_count;

@@ -51,6 +51,7 @@ void soqi_receive_park(struct soq_loop *loop, struct soqi_lane *lane)
 	if (pool->parked_count == 1)
 		pool->credit = 0;
 	loop->parked_count++;
+	loop->impatient++;
 }
 
 /* The lane's head is still the op it was parked for. */
@@ -72,6 +73,7 @@ void soqi_receive_unpark(struct soqi_lane *lane)
 		pool->parked_last = lane->prev_dirty;
 	pool->parked_count--;
 	pool->loop->parked_count--;
+	pool->loop->impatient--;
 }
 
 /* The first of a pool's parked lanes that there is a buf for, or NULL. */

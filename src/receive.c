@@ -31,6 +31,24 @@ bool soqi_receive_blocks(const struct soq_socket *s)
 	return soqi_carry_is_over(s);
 }
 
+/* What would give a buf back may be the event of a lazy send: no turn sleeps on that. */
+static void pause(struct soq_socket *s, struct soq_pool *pool)
+{
+	if (s->paused)
+		return;
+	s->paused = true;
+	s->loop->impatient++;
+	pool->pauses++;
+}
+
+void soqi_receive_unpause(struct soq_socket *s)
+{
+	if (soqi_likely(!s->paused))
+		return;
+	s->paused = false;
+	s->loop->impatient--;
+}
+
 bool soqi_receive_may_go(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
 {
 	struct soq_pool *pool;
@@ -44,9 +62,7 @@ bool soqi_receive_may_go(struct soq_loop *loop, struct soq_socket *s, struct soq
 		return true;
 	pool = soqi_pool_of(lane->queue.first);
 	if (soqi_unlikely(soqi_carry_credit(s, pool) == 0)) {
-		if (!s->paused)
-			pool->pauses++;
-		s->paused = true;
+		pause(s, pool);
 		return false;
 	}
 	if (soqi_likely(soqi_pool_class_for(s, pool) != NULL))
@@ -107,7 +123,7 @@ bool soqi_receive_request(struct soq_loop *loop, struct soq_socket *s, struct so
 	lane->multishot = class != NULL && can_multishot(s, op, class);
 	if (class == NULL)
 		return true;
-	lane->buf_class = (unsigned)(class - class->pool->classes) & 3u;
+	s->asked_class = (unsigned)(class - class->pool->classes) & 3u;
 	request->bufs = class;
 	request->whole = !soqi_is_stream(s);
 	/* A unix peer must not be able to fill our table of descriptors with its own. */
@@ -130,13 +146,12 @@ bool soqi_receive_request(struct soq_loop *loop, struct soq_socket *s, struct so
 }
 
 /* Whether bufs of another class would fit better, and there are any. */
-static bool fits_badly(const struct soq_socket *s, const struct soqi_lane *lane,
-		       const struct soq_pool *pool)
+static bool fits_badly(const struct soq_socket *s, const struct soq_pool *pool)
 {
 	uint32_t last = pool->class_count - 1;
 	uint32_t want = s->buf_class < last ? s->buf_class : last;
 
-	return soqi_is_stream(s) && lane->buf_class != want && soqi_class_has(&pool->classes[want]);
+	return soqi_is_stream(s) && s->asked_class != want && soqi_class_has(&pool->classes[want]);
 }
 
 void soqi_receive_pause(struct soq_socket *s, struct soqi_lane *lane)
@@ -148,7 +163,7 @@ void soqi_receive_pause(struct soq_socket *s, struct soqi_lane *lane)
 	    s->state != SOQI_SOCKET_OPEN)
 		return;
 	pool = soqi_pool_of(op);
-	lane->cancel_wanted = soqi_carry_credit(s, pool) == 0 || fits_badly(s, lane, pool);
+	lane->cancel_wanted = soqi_carry_credit(s, pool) == 0 || fits_badly(s, pool);
 }
 
 /*
@@ -240,7 +255,7 @@ static bool another_class_has(const struct soq_socket *s, const struct soqi_lane
 	struct soq_pool *pool = soqi_pool_of(lane->queue.first);
 	const struct soqi_pool_class *class = soqi_pool_class_for(s, pool);
 
-	return class != NULL && class != &pool->classes[lane->buf_class];
+	return class != NULL && class != &pool->classes[s->asked_class];
 }
 
 void soqi_receive_settle(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,

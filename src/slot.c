@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of sockets: grown in chunks, so a handle never moves. */
-#include "slot.h"
-
-#include "loop.h"
+#include "pool.h"
 
 #include <assert.h>
 #include <string.h>
@@ -119,6 +117,7 @@ void soqi_slot_free(struct soq_socket *s)
 	assert(!s->lane[0].in_kernel && !s->lane[1].in_kernel);
 	assert(!s->lane[0].starved && !s->lane[1].starved && !s->lane[0].parked);
 	assert(s->carriers.first == NULL);
+	soqi_receive_unpause(s);
 	soqi_lane_clean(loop, &s->lane[0]);
 	soqi_lane_clean(loop, &s->lane[1]);
 	s->state = SOQI_SOCKET_FREE;

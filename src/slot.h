@@ -51,6 +51,7 @@ struct soq_socket {
 	uint16_t lent_count;     /* bufs on loan */
 	uint8_t buf_class;       /* of a pool, that fits what has come lately */
 	uint8_t buf_small_count; /* bufs in a row that one of the next smaller class could hold */
+	uint8_t asked_class : 2; /* the class the request in the kernel asks for */
 	bool paused : 1;         /* its share is used up, and more is wanted */
 	bool shut_send : 1;      /* our send side is shut, or will be when its turn comes */
 	bool epipe_seen : 1;     /* a send met -EPIPE, and no other error was seen before */

@@ -86,7 +86,7 @@ int soqi_endpoint_check(const struct soq_socket *s, const struct soq_endpoint *e
 }
 
 /* The flags a caller may pass: above them are the library's own. */
-#define SEND_FLAGS SOQ_CORK
+#define SEND_FLAGS (SOQ_CORK | SOQ_LAZY)
 #define RECV_FLAGS (SOQ_EXACT | SOQ_PEEK)
 
 static int send_check(const struct soq_socket *s, const struct soq_op *op,

@@ -37,6 +37,7 @@ extern "C" {
 #define SOQ_EXACT     (1u << 1) /* receive: all of the bytes asked for, or the end of stream */
 #define SOQ_PEEK      (1u << 2) /* receive: leave the bytes in the socket */
 #define SOQ_CORK      (1u << 3) /* send: more follows soon, do not push a short segment yet */
+#define SOQ_LAZY      (1u << 5) /* send: its event may wait for the next news of the loop */
 
 /* Directions of soq_shutdown(). */
 #define SOQ_SHUTDOWN_RECV 0

@@ -37,7 +37,7 @@ static int open_echo(struct soq_state *s, const struct contender *self, struct s
 	if (ret == 0)
 		ret = soq_endpoint_loopback(AF_INET, 0, &ep);
 	if (ret == 0)
-		ret = echo_open(s->loop, &ep, &s->echo);
+		ret = echo_open(s->loop, &ep, 0, &s->echo);
 	if (ret == 0)
 		ret = echo_address(s->echo, &ep);
 	if (ret == 0)

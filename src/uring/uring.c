@@ -89,6 +89,8 @@ static void uring_submit(struct soq_loop *loop, struct soq_socket *s, struct soq
 		return;
 	}
 	soqi_prep_request(impl, sqe, request);
+	if (request->lazy_bytes > 0)
+		soqi_silent_add(impl, sqe, request);
 	if (impl->direct.count > 0)
 		soqi_direct_use(loop, impl, s, sqe);
 }
@@ -179,6 +181,7 @@ static int uring_die(struct soqi_uring *impl, int error)
 	soqi_direct_clear(impl);
 	soqi_ring_destroy(impl, true, false);
 	impl->dead = true;
+	impl->silent_count = 0;
 	return error;
 }
 
@@ -188,6 +191,8 @@ static int uring_wait(struct soq_loop *loop, int64_t until_ns)
 	int result;
 
 	arm_wake(loop, impl);
+	if (!soqi_silent_may_sleep(loop, impl))
+		until_ns = SOQI_NOW;
 	result = enter_until(loop, impl, until_ns);
 	/*
 	 * The answer is the number submitted, or why nothing was waited for; whether
@@ -201,6 +206,7 @@ static int uring_wait(struct soq_loop *loop, int64_t until_ns)
 		loop->segments_used = 0;
 	(void)soqi_ring_reap(loop, impl);
 	reap_overflow(loop, impl);
+	soqi_silent_settle(loop, impl);
 	return 0;
 }
 

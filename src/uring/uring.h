@@ -17,6 +17,14 @@
 #define SOQI_URING_TAG_WAKE    (UINT64_C(2) << 60) /* of the poll of the wake descriptor */
 #define SOQI_URING_TAG_MASK    (UINT64_C(15) << 60)
 
+/* Lazy sends of one turn that go without a completion; any more have one. */
+#define SOQI_SILENT_MAX 512u
+
+struct soqi_silent {
+	uint64_t token;
+	int32_t size_bytes;
+};
+
 /* The table of direct descriptors: see direct.c. */
 struct soqi_direct {
 	uint32_t *free; /* the free places, the last first */
@@ -38,6 +46,9 @@ struct soqi_uring {
 	unsigned messages_used;
 	unsigned messages_max;
 	struct soqi_direct direct;
+	unsigned silent_count; /* see silent.c */
+	bool silent_unsure;    /* some are left over from an earlier turn */
+	struct soqi_silent silent[SOQI_SILENT_MAX];
 };
 
 /* io_uring_register(2) on the ring: its result, or -errno. */
@@ -83,6 +94,14 @@ void soqi_prep_request(struct soqi_uring *impl, struct io_uring_sqe *sqe,
 		       const struct soqi_request *request);
 void soqi_prep_cancel(struct io_uring_sqe *sqe, uint64_t token);
 void soqi_prep_wake(struct io_uring_sqe *sqe, int wake_fd);
+
+/* silent.c: lazy sends. Asks for a completion only if the send in `sqe` is not all sent. */
+void soqi_silent_add(struct soqi_uring *impl, struct io_uring_sqe *sqe,
+		     const struct soqi_request *request);
+/* Whether the coming enter may sleep. */
+bool soqi_silent_may_sleep(const struct soq_loop *loop, const struct soqi_uring *impl);
+/* Ends those that had no completion, once every completion there is was taken in. */
+void soqi_silent_settle(struct soq_loop *loop, struct soqi_uring *impl);
 
 /* bufring.c */
 int soqi_uring_pool_add(struct soq_loop *loop, struct soq_pool *pool);

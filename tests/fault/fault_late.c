@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ACCEPT, RECEIVE, EXACT, SEND, SLEEP, CONNECT, LATE_SEND, LATE_RECEIVE, OPS };
+enum { ACCEPT, RECEIVE, EXACT, SEND, SLEEP, CONNECT, LATE_SEND, LATE_RECEIVE, LATE_LAZY, OPS };
 
 #define BIG_BYTES ((size_t)64 << 20)
 
@@ -135,6 +135,7 @@ int main(int argc, char **argv)
 	fault_deny(fault_syscall("enter"), EPERM);
 	CHECK_IS(soq_send_async(pair[0], &ops[LATE_SEND], big, 1, 0), 0);
 	CHECK_IS(soq_recv_async(pair[1], &ops[LATE_RECEIVE], big, 1, 0), 0);
+	CHECK_IS(soq_send_async(pair[1], &ops[LATE_LAZY], more, 1, SOQ_LAZY), 0);
 	for (unsigned turn = 0; turn < 100 && ended() < OPS; turn++)
 		(void)soq_loop_run(loop, SOQ_RUN_ONCE, 100 * MS);
 	for (unsigned i = 0; i < OPS; i++) {
@@ -145,6 +146,7 @@ int main(int argc, char **argv)
 	CHECK_IS(results[RECEIVE], -EPERM);
 	CHECK_IS(results[CONNECT], -EPERM);
 	CHECK_IS(results[EXACT], -EPERM);
+	CHECK_IS(results[LATE_LAZY], -EPERM);
 	CHECK(results[SEND] == -EPERM || results[SEND] > 0);
 
 	check_closed(idle, peer);
