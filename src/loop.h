@@ -55,7 +55,7 @@ struct soq_loop {
 	struct soqi_room *rooms;      /* those nobody has: see room.c */
 	struct soqi_room *rooms_made; /* all */
 	uint32_t parked_count;        /* lanes that wait for a buf of an empty pool */
-	uint32_t gated_count;         /* ops with SOQI_OP_GATED */
+	uint32_t gated_count;         /* ops with SOQI_OP_GATED that have a done() */
 
 	struct soqi_timers timers;
 	struct soq_op backoff; /* the timer of starved lanes */

@@ -183,7 +183,8 @@ void soqi_op_gate(struct soq_loop *loop, struct soq_op *op)
 	if (op->priv.events > 0)
 		events_unlink(loop, op, op->priv.events);
 	op->priv.flags |= SOQI_OP_GATED;
-	loop->gated_count++;
+	if (op->done != NULL)
+		loop->gated_count++;
 }
 
 void soqi_op_ungate(struct soq_loop *loop, struct soq_op *op)
@@ -193,7 +194,8 @@ void soqi_op_ungate(struct soq_loop *loop, struct soq_op *op)
 	if (!(op->priv.flags & SOQI_OP_GATED))
 		return;
 	op->priv.flags &= (uint16_t)~SOQI_OP_GATED;
-	loop->gated_count--;
+	if (op->done != NULL)
+		loop->gated_count--;
 	op->priv.segment = 0;
 	if (count > 0)
 		events_link(loop, op, count);
