@@ -87,7 +87,7 @@ struct soq_pool {
 	struct soqi_lane *parked_first; /* met an empty pool, longest ago first; by next_dirty */
 	struct soqi_lane *parked_last;
 	uint32_t parked_count;
-	uint32_t credit; /* bufs that came home since, not yet counted for a re-arm */
+	uint32_t credit;       /* bufs that came home since, not yet counted for a re-arm */
 	uint32_t receivers;
 	uint32_t lent_count;
 	uint32_t taken_count;
@@ -168,8 +168,8 @@ struct soq_buf *soqi_receive_lend(struct soq_loop *loop, struct soq_op *op);
 void soqi_receive_resume(struct soq_loop *loop, struct soq_socket *s);
 /* The socket is being closed: what was not delivered goes home. Whether there was any. */
 bool soqi_receive_drop(struct soq_socket *s);
-/* Whether a synchronous receive would wait for a buf to come home. */
-bool soqi_receive_is_gated(const struct soq_socket *s);
+/* Whether a synchronous receive would wait for what only its caller can do. */
+bool soqi_receive_needs_caller(const struct soq_socket *s);
 /* The op has ended, and uses its pool no more. */
 void soqi_receive_ended(const struct soq_op *op);
 

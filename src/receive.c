@@ -32,16 +32,40 @@ static uint32_t credit_of(const struct soq_socket *s, const struct soq_pool *poo
 	return has < pool->share ? pool->share - has : 0;
 }
 
+/* Whether events of the socket wait for a return, or will once those before are delivered. */
+static bool is_held(const struct soq_socket *s)
+{
+	return s->buf_op != NULL &&
+	       s->lent_count + undelivered(s->buf_op) > soqi_pool_of(s->buf_op)->share;
+}
+
 /* Whether an op before it still has events to deliver, which must come first. */
 static bool is_behind(const struct soq_socket *s, const struct soqi_lane *lane)
 {
 	return s->buf_op != NULL && s->buf_op != lane->queue.first &&
-	       (soqi_is_receive(lane) || (s->buf_op->priv.flags & SOQI_OP_GATED));
+	       (soqi_is_receive(lane) || is_held(s));
 }
 
-bool soqi_receive_is_gated(const struct soq_socket *s)
+/* Only one receive at a time has bufs to deliver: a second one waits for the caller. */
+bool soqi_receive_needs_caller(const struct soq_socket *s)
 {
-	return s->buf_op != NULL && (s->buf_op->priv.flags & SOQI_OP_GATED);
+	const struct soqi_lane *lane = &s->lane[SOQI_LANE_RECV];
+	bool has_one = s->buf_op != NULL;
+
+	if (is_held(s))
+		return true;
+	for (const struct soq_op *op = lane->queue.first; op != NULL; op = op->priv.next) {
+		struct soq_pool *pool;
+
+		if (op->priv.kind != SOQI_KIND_RECV_BUF)
+			continue;
+		pool = soqi_pool_of(op);
+		if (has_one || lane->parked || credit_of(s, pool) == 0 ||
+		    soqi_pool_class_for(s, pool) == NULL)
+			return true;
+		has_one = true;
+	}
+	return false;
 }
 
 bool soqi_receive_may_go(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
@@ -84,6 +108,7 @@ static bool try_now(struct soq_loop *loop, struct soqi_lane *lane, struct soqi_r
 	struct soq_buf *buf;
 
 	lane->result = soqi_buf_try(request, &buf);
+	soqi_judge_note(soqi_lane_socket(lane), lane->result);
 	if (lane->result == -EAGAIN) {
 		lane->polls = true;
 		request->kind = SOQI_REQUEST_POLL;
@@ -248,6 +273,9 @@ static int32_t judge(struct soq_socket *s, const struct soq_op *op, int32_t resu
 		return -EAGAIN;
 	if (result == 0 && !soqi_is_connection(s))
 		return -EAGAIN;
+	/* Bytes in a buf that cannot be: they are lost, and that must not look like success. */
+	if (result > 0)
+		return -EIO;
 	return soqi_judge_receive(s, result);
 }
 
@@ -368,8 +396,10 @@ bool soqi_receive_drop(struct soq_socket *s)
 	op->priv.buf_last = NULL;
 	op->priv.segment_count = 0;
 	s->buf_op = NULL;
-	if (soqi_op_state(op) == SOQI_STATE_ENDED)
+	if (soqi_op_state(op) == SOQI_STATE_ENDED) {
 		op->priv.result = -ECANCELED;
+		op->priv.event_flags = 0;
+	}
 	soqi_op_ungate(s->loop, op);
 	if (op->priv.flags & SOQ_MULTISHOT)
 		soqi_op_forget(s->loop, op, count);

@@ -176,7 +176,7 @@ static int64_t transfer_attached(struct soq_socket *s, const struct soqi_transfe
 		error = soqi_transfer_check(s, op, t);
 	/* It would wait for what only the caller can do, who waits here. */
 	if (error == 0 && t->index == SOQI_LANE_RECV &&
-	    (soqi_multishot_armed(s) || soqi_receive_is_gated(s)))
+	    (soqi_multishot_armed(s) || soqi_receive_needs_caller(s)))
 		error = -EBUSY;
 	if (error == 0)
 		error = soqi_sync_begin(s, t->index, op);

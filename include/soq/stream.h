@@ -106,7 +106,9 @@ SOQ_API SOQ_MUST_CHECK int soq_recv_async(struct soq_socket *s, struct soq_op *o
  * Errors: what soq_recv_async() returns, or its event's result; -ETIMEDOUT when
  *         the socket's receive timeout passed and nothing had come; -EMSGSIZE when
  *         a message was longer than `size_bytes`: the memory holds its beginning,
- *         the rest is lost (soq_recv_msg() gives the count)
+ *         the rest is lost (soq_recv_msg() gives the count); -EBUSY when it would
+ *         wait for what only its caller can do: a multishot receive is armed, or
+ *         receives into bufs before it wait for a return or for a done()
  * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.Receive
  */
