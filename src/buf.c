@@ -125,6 +125,7 @@ int32_t soqi_buf_try(const struct soqi_request *request, struct soq_buf **buf_ou
 {
 	struct soqi_pool_class *class = request->bufs;
 	struct soq_buf *buf = soqi_buf_take(class);
+	uint32_t credit = class->pool->credit;
 	ssize_t result;
 
 	do {
@@ -138,6 +139,8 @@ int32_t soqi_buf_try(const struct soqi_request *request, struct soq_buf **buf_ou
 	} else {
 		*buf_out = NULL;
 		soqi_buf_home(buf);
+		/* It was not away, so nobody is let go on for it. */
+		class->pool->credit = credit;
 	}
 	return (int32_t)result;
 }

@@ -2,13 +2,16 @@
 /*
  * Receive lanes that met an empty pool wait with it, first come, first served. One is
  * let go on for every eight bufs that come home: let go on at once, all of them would
- * meet an empty pool again. When nothing else happens, all there is a buf for.
+ * meet an empty pool again. When nothing else happens, all there is a buf for; and when
+ * only others keep the loop busy, one after some turns.
  */
 #include "pool.h"
 
 #include <assert.h>
 
 #define RETURNS_PER_REARM 8u
+/* Busy turns without a return, after which it is not the pool that keeps the loop busy. */
+#define QUIET_TURNS 8u
 
 struct soqi_pool_class *soqi_pool_class_for(const struct soq_socket *s, struct soq_pool *pool)
 {
@@ -87,6 +90,12 @@ bool soqi_receive_may_wake(const struct soq_loop *loop)
 	return false;
 }
 
+static void count_quiet(struct soq_pool *pool)
+{
+	pool->quiet_turns = pool->returns == pool->returns_seen ? pool->quiet_turns + 1 : 0;
+	pool->returns_seen = pool->returns;
+}
+
 void soqi_receive_wake(struct soq_loop *loop, bool idle)
 {
 	for (struct soq_pool *pool = loop->pools; pool != NULL; pool = pool->next) {
@@ -95,12 +104,16 @@ void soqi_receive_wake(struct soq_loop *loop, bool idle)
 
 		for (uint32_t i = 0; i < pool->class_count; i++)
 			bufs += pool->classes[i].home_count;
-		for (; bufs > 0 && (idle || pool->credit >= RETURNS_PER_REARM); bufs--) {
+		count_quiet(pool);
+		for (; bufs > 0 && (idle || pool->credit >= RETURNS_PER_REARM ||
+				    pool->quiet_turns >= QUIET_TURNS);
+		     bufs--) {
 			lane = first_served(pool);
 			if (lane == NULL)
 				break;
 			pool->credit -= pool->credit < RETURNS_PER_REARM ? pool->credit
 									 : RETURNS_PER_REARM;
+			pool->quiet_turns = 0;
 			pool->rearms++;
 			soqi_receive_unpark(lane);
 			soqi_lane_dirty(loop, lane);

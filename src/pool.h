@@ -88,6 +88,8 @@ struct soq_pool {
 	struct soqi_lane *parked_last;
 	uint32_t parked_count;
 	uint32_t credit;       /* bufs that came home since, not yet counted for a re-arm */
+	uint32_t quiet_turns;  /* since the last return, or the last re-arm */
+	uint64_t returns_seen; /* by the turn before */
 	uint32_t receivers;
 	uint32_t lent_count;
 	uint32_t taken_count;
