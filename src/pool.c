@@ -24,6 +24,11 @@
 #define COLOUR_BYTES     64u
 #define RING_ENTRY_BYTES 16u
 
+static uint32_t share_default(uint32_t count)
+{
+	return count > SHARES_DEFAULT ? count / SHARES_DEFAULT : 1;
+}
+
 static int classes_read(struct soq_pool_options *options)
 {
 	uint32_t count = 0;
@@ -50,7 +55,7 @@ static int classes_read(struct soq_pool_options *options)
 	if (options->share > count)
 		return -EINVAL;
 	if (options->share == 0)
-		options->share = count > SHARES_DEFAULT ? count / SHARES_DEFAULT : 1;
+		options->share = share_default(count);
 	return count > SOQ_POOL_BUFS_MAX ? -ENOSPC : 0;
 }
 
@@ -212,7 +217,7 @@ static int create(struct soq_loop *loop, const struct soq_pool_options *options,
 }
 
 /* Halves what has a large ring. False: there is nothing left to halve. */
-static bool make_smaller(struct soq_pool_options *options)
+static bool make_smaller(struct soq_pool_options *options, bool share_is_default)
 {
 	bool smaller = false;
 	uint32_t count = 0;
@@ -224,7 +229,9 @@ static bool make_smaller(struct soq_pool_options *options)
 		}
 		count += options->classes[i].buf_count;
 	}
-	if (options->share > count)
+	if (share_is_default)
+		options->share = share_default(count);
+	else if (options->share > count)
 		options->share = count;
 	return smaller;
 }
@@ -235,6 +242,7 @@ int soq_pool_create(struct soq_loop *loop, const struct soq_pool_options *option
 	struct soq_pool_options read, smaller;
 	struct soq_pool *pool = NULL;
 	uint32_t count = 0, id = 0;
+	bool share_is_default = options == NULL || options->share == 0;
 	int error;
 
 	if (loop == NULL || pool_out == NULL)
@@ -251,7 +259,8 @@ int soq_pool_create(struct soq_loop *loop, const struct soq_pool_options *option
 	if (error != 0)
 		return error;
 	/* Unregistered the pool locks no memory: then it has the size that was asked for. */
-	for (smaller = read; pool->registered_error == -ENOMEM && make_smaller(&smaller);) {
+	for (smaller = read;
+	     pool->registered_error == -ENOMEM && make_smaller(&smaller, share_is_default);) {
 		struct soq_pool *less = NULL;
 
 		if (create(loop, &smaller, id, &less) != 0)

@@ -63,8 +63,9 @@ void soqi_finish_buf(struct soq_loop *loop, uint64_t token, int32_t result, bool
 
 	if (lane == NULL)
 		loop->stats.stale_completions++;
-	/* A buf for whoever has not asked for one. */
-	if (buf != NULL && (lane == NULL || lane->queue.first->priv.kind != SOQI_KIND_RECV_BUF)) {
+	/* A buf for whoever has not asked for one: what is in it nobody knows. */
+	if (buf != NULL && (lane == NULL || lane->polls || !soqi_is_receive(lane))) {
+		buf->priv.used_bytes = buf->priv.pool->classes[buf->priv.class_index].size_bytes;
 		soqi_buf_home(buf);
 		buf = NULL;
 	}
