@@ -302,6 +302,7 @@ int soqi_turn(struct soq_loop *loop, int64_t until_ns)
 {
 	uint64_t made = loop->events_made;
 	const struct soq_op *first;
+	bool busy;
 	int error = 0;
 
 	loop->stats.turns++;
@@ -310,7 +311,8 @@ int soqi_turn(struct soq_loop *loop, int64_t until_ns)
 		soqi_receive_wake(loop, false);
 	soqi_flush(loop);
 	first = soqi_timer_first(&loop->timers);
-	if (loop->events_made != made || loop->dirty_count > 0 || loop->dead != 0)
+	busy = loop->events_made != made || loop->dirty_count > 0 || loop->dead != 0;
+	if (busy)
 		until_ns = SOQI_NOW;
 	else if (first != NULL && first->priv.timer_ns < until_ns)
 		until_ns = first->priv.timer_ns;
@@ -319,7 +321,7 @@ int soqi_turn(struct soq_loop *loop, int64_t until_ns)
 		loop->waits_skipped++;
 	} else if (loop->dead == 0) {
 		loop->waits_skipped = 0;
-		if (soqi_unlikely(loop->parked_count > 0) && until_ns != SOQI_NOW &&
+		if (soqi_unlikely(loop->parked_count > 0) && !busy && loop->ready_events == 0 &&
 		    soqi_receive_may_wake(loop))
 			error = wait_parked(loop, until_ns);
 		else if (loop->spin_ns > 0 && until_ns != SOQI_NOW)

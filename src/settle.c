@@ -64,7 +64,7 @@ void soqi_finish_buf(struct soq_loop *loop, uint64_t token, int32_t result, bool
 	if (lane == NULL)
 		loop->stats.stale_completions++;
 	/* A buf for whoever has not asked for one. */
-	if (buf != NULL && (lane == NULL || lane->queue.first->priv.kind != SOQI_KIND_RECV_BUF)) {
+	if (buf != NULL && (lane == NULL || lane->polls || !soqi_is_receive(lane))) {
 		soqi_buf_home(buf);
 		buf = NULL;
 	}

@@ -52,14 +52,15 @@ struct soq_socket {
 	uint8_t buf_class;       /* of a pool, that fits what has come lately */
 	uint8_t buf_small_count; /* bufs in a row that one of the next smaller class could hold */
 	uint8_t asked_class : 2; /* the class the request in the kernel asks for */
-	bool paused : 1;         /* its share is used up, and more is wanted */
-	bool shut_send : 1;      /* our send side is shut, or will be when its turn comes */
-	bool epipe_seen : 1;     /* a send met -EPIPE, and no other error was seen before */
-	bool fin_seen : 1;       /* the end of stream is certain: a 0 stands */
-	bool reset : 1;          /* the close sends a reset */
-	bool was_connected : 1;  /* before the connect in flight: datagram sockets */
-	bool was_shut : 1;       /* the send side, before the connect in flight: likewise */
-	bool nonblocking : 1;    /* adopted so */
+	bool from_list : 1;     /* its turn has come: the next buf is from the list, which has it */
+	bool paused : 1;        /* its share is used up, and more is wanted */
+	bool shut_send : 1;     /* our send side is shut, or will be when its turn comes */
+	bool epipe_seen : 1;    /* a send met -EPIPE, and no other error was seen before */
+	bool fin_seen : 1;      /* the end of stream is certain: a 0 stands */
+	bool reset : 1;         /* the close sends a reset */
+	bool was_connected : 1; /* before the connect in flight: datagram sockets */
+	bool was_shut : 1;      /* the send side, before the connect in flight: likewise */
+	bool nonblocking : 1;   /* adopted so */
 	uint32_t backend_generation; /* epoll: tells this socket's events from an older one's */
 	uint32_t backend_bits;       /* epoll: readiness; io_uring: place of direct.c, plus 1 */
 };
