@@ -264,6 +264,7 @@ void soqi_op_cut(struct soq_loop *loop, struct soq_op *op, int cause)
 	struct soqi_lane *lane;
 	struct soq_op *behind;
 	bool connects;
+	bool heads;
 
 	op->priv.cause = cause;
 	switch (op->priv.kind) {
@@ -289,9 +290,13 @@ void soqi_op_cut(struct soq_loop *loop, struct soq_op *op, int cause)
 	}
 	connects = op->priv.kind == SOQI_KIND_CONNECT;
 	behind = op->priv.next;
+	heads = op->priv.prev == NULL;
 	if (soqi_lane_cancel(lane, op, cause, &ended)) {
 		lane->cancel_wanted = true;
 	} else {
+		/* What is behind it may not have to wait for the same. */
+		if (heads)
+			soqi_backoff_forget(loop, lane);
 		soqi_ops_end(loop, s, &ended);
 		if (connects)
 			soqi_connect_failed(s, behind, cause, true);
