@@ -36,6 +36,7 @@ enum soqi_state {
 };
 
 /* priv.flags above the caller's SOQ_* start flags. */
+#define SOQI_OP_BATCH   (1u << 15) /* priv.data is an array of messages, lengths are of messages */
 #define SOQI_OP_SYNC    (1u << 14) /* of a synchronous call, on its stack */
 #define SOQI_OP_VECTOR  (1u << 13) /* priv.data is an array of segments */
 #define SOQI_OP_BOUNDED (1u << 12) /* a synchronous call with a timeout */
@@ -68,7 +69,7 @@ struct soqi_lane {
 	bool solo : 1;                  /* one op a request: a gather met an error */
 	bool held : 1;                  /* send lane: -EPIPE waits for the receive lane's verdict */
 	bool starved : 1;               /* waits for what no kernel tells: see backoff.c */
-	bool polls : 1;                 /* its request waits for room and sends nothing */
+	bool polls : 1;                 /* its request waits for room or bytes, and moves none */
 	int32_t sync_cause;             /* why a synchronous call was cut short; 0 none */
 };
 

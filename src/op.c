@@ -2,6 +2,7 @@
 /* Starting, ending, cutting short and delivering ops. */
 #include "op.h"
 
+#include "batch.h"
 #include "detached.h"
 #include "own.h"
 
@@ -57,6 +58,10 @@ static void own_each(const struct soq_op *op, bool give)
 
 	if (op->priv.kind != SOQI_KIND_RECV && op->priv.kind != SOQI_KIND_SEND)
 		return;
+	if (soqi_unlikely(op->priv.flags & SOQI_OP_BATCH)) {
+		soqi_batch_own(op, give);
+		return;
+	}
 	if (!(op->priv.flags & SOQI_OP_VECTOR)) {
 		if (give)
 			soqi_own_give(op->priv.data, (size_t)op->priv.length);
