@@ -31,6 +31,12 @@ void soqi_ops_end(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *
 /* Makes an event with SOQ_F_MORE that carries `accepted`, if that is not NULL. */
 void soqi_op_more(struct soq_loop *loop, struct soq_op *op, struct soq_socket *accepted);
 
+/* Takes the events `op` has out of the lists, and those it gets meanwhile; puts them back. */
+void soqi_op_gate(struct soq_loop *loop, struct soq_op *op);
+void soqi_op_ungate(struct soq_loop *loop, struct soq_op *op);
+/* `count` of its events are not to be delivered. */
+void soqi_op_forget(struct soq_loop *loop, struct soq_op *op, uint32_t count);
+
 /* Drops what `op` carries undelivered; a finished one becomes -ECANCELED. */
 void soqi_op_drop_carried(struct soq_loop *loop, struct soq_op *op);
 

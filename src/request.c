@@ -6,6 +6,7 @@
  */
 #include "batch.h"
 #include "endpoint.h"
+#include "pool.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -20,7 +21,8 @@
 
 void soqi_lane_dirty(struct soq_loop *loop, struct soqi_lane *lane)
 {
-	if (lane->dirty)
+	/* One that waits for a buf keeps its place among those who do. */
+	if (lane->dirty || soqi_unlikely(lane->parked))
 		return;
 	lane->dirty = true;
 	lane->next_dirty = NULL;
@@ -223,7 +225,8 @@ bool soqi_send_must_not_wait(const struct soq_socket *s, const struct soqi_lane 
 
 bool soqi_waits_by_poll(const struct soq_socket *s, const struct soqi_lane *lane)
 {
-	return soqi_send_must_not_wait(s, lane) || soqi_batch_serves(s, lane->queue.first);
+	return soqi_send_must_not_wait(s, lane) || soqi_batch_serves(s, lane->queue.first) ||
+	       lane->queue.first->priv.kind == SOQI_KIND_RECV_BUF;
 }
 
 /* Whether the head of a lane needs more than one segment. */
@@ -241,6 +244,7 @@ static void hand_over(struct soq_loop *loop, struct soq_socket *s, struct soqi_l
 {
 	request->token = soqi_token(s->slot, lane);
 	lane->in_kernel = true;
+	loop->in_kernel++;
 	if (soqi_unlikely(loop->dead != 0))
 		soqi_finish(loop, request->token, loop->dead, false);
 	else
@@ -260,12 +264,44 @@ static void submit_poll(struct soq_loop *loop, struct soq_socket *s, struct soqi
 	hand_over(loop, s, lane, &request);
 }
 
+/*
+ * The size of a send that is lazy, or 0. The turn may sleep before it knows how it
+ * ended if everybody in it has agreed to that, nobody takes an event by hand, and
+ * nothing waits for its end: no send behind it, no rest of its own, no close. After one
+ * that did not end well the next waits in the kernel for room.
+ */
+static int32_t lazy_bytes(const struct soq_loop *loop, const struct soq_socket *s,
+			  const struct soqi_lane *lane, const struct soqi_request *request)
+{
+	const struct soq_op *op = lane->queue.first;
+	uint64_t left = 0;
+	uint64_t bytes = 0;
+
+	if (soqi_likely(!(op->priv.flags & SOQ_LAZY)))
+		return 0;
+	if (loop->impatient > 0 || s->state != SOQI_SOCKET_OPEN || lane->lazy)
+		return 0;
+	for (unsigned i = 0; i < lane->taken; i++, op = op->priv.next) {
+		if (!(op->priv.flags & SOQ_LAZY) || op->done == NULL)
+			return 0;
+		left += op->priv.length - op->priv.moved;
+	}
+	for (uint32_t i = 0; i < request->segment_count; i++)
+		bytes += request->segments[i].iov_len;
+	return op == NULL && left == bytes ? (int32_t)bytes : 0;
+}
+
 static void submit(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
 {
 	struct soqi_request request = { .token = 0 };
 	struct iovec one;
 	struct iovec *room = NULL;
 
+	if (lane->queue.first->priv.kind == SOQI_KIND_RECV_BUF) {
+		if (soqi_receive_request(loop, s, lane, &request))
+			hand_over(loop, s, lane, &request);
+		return;
+	}
 	if (needs_room(lane)) {
 		room = segments_room(loop);
 		if (room == NULL)
@@ -279,6 +315,8 @@ static void submit(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane
 	}
 	if (soqi_unlikely(soqi_send_must_not_wait(s, lane)))
 		request.message_flags |= MSG_DONTWAIT;
+	request.lazy_bytes = lazy_bytes(loop, s, lane, &request);
+	lane->lazy = request.lazy_bytes > 0;
 	hand_over(loop, s, lane, &request);
 }
 
@@ -333,10 +371,11 @@ static void serve(struct soq_loop *loop, struct soqi_lane *lane)
 		return;
 	}
 	if (lane->in_kernel) {
+		soqi_receive_pause(s, lane);
 		cancel_request(loop, s, lane);
 		return;
 	}
-	if (must_wait(s, lane))
+	if (must_wait(s, lane) || !soqi_receive_may_go(loop, s, lane))
 		return;
 	soqi_lane_take(lane, SOQI_REQUEST_SEGMENTS, SOQI_REQUEST_BYTES, &ended);
 	soqi_ops_end(loop, s, &ended);

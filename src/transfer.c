@@ -3,6 +3,7 @@
 #include "batch.h"
 #include "detached.h"
 #include "endpoint.h"
+#include "pool.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -86,7 +87,7 @@ int soqi_endpoint_check(const struct soq_socket *s, const struct soq_endpoint *e
 }
 
 /* The flags a caller may pass: above them are the library's own. */
-#define SEND_FLAGS SOQ_CORK
+#define SEND_FLAGS (SOQ_CORK | SOQ_LAZY)
 #define RECV_FLAGS (SOQ_EXACT | SOQ_PEEK)
 
 static int send_check(const struct soq_socket *s, const struct soq_op *op,
@@ -204,6 +205,9 @@ static int64_t transfer_attached(struct soq_socket *s, const struct soqi_transfe
 {
 	int error = start_check(s, op, t);
 
+	/* It would wait for what only the caller can do, who waits here. */
+	if (error == 0 && t->index == SOQI_LANE_RECV && soqi_receive_blocks(s))
+		error = -EBUSY;
 	if (error == 0)
 		error = soqi_sync_begin(s, t->index, op);
 	if (error != 0)

@@ -44,6 +44,7 @@ void record(const struct soq_event *event)
 	p->result = event->result;
 	p->flags = event->flags;
 	p->socket = event->socket;
+	p->buf = event->buf;
 	if (p->then)
 		p->then(p, event);
 }
