@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The loop: made, owned, run, ended. One turn is here; what it does is elsewhere. */
+#include "batch.h"
 #include "pool.h"
 
 #include <assert.h>
@@ -90,6 +91,7 @@ static void loop_release(struct soq_loop *loop)
 	soqi_slots_release(loop);
 	soqi_free(loop, loop->segments, SOQI_SEGMENTS * sizeof(struct iovec));
 	soqi_free(loop, loop->discard, SOQI_DISCARD_BYTES);
+	soqi_free(loop, loop->batch, sizeof(*loop->batch));
 	if (loop->wake_fd >= 0)
 		(void)close(loop->wake_fd);
 	soqi_owner_fini(loop);
