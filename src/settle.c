@@ -165,6 +165,9 @@ static void settle_poll(struct soq_socket *s, struct soqi_lane *lane, struct soq
 		result = soqi_batch_serve(s, lane);
 		if (result == -EAGAIN)
 			result = 0;
+	} else if (lane->result > 0 && (lane->result & POLLRDHUP) && soqi_is_receive(lane) &&
+		   soqi_receive_is_over(s)) {
+		result = 0;
 	}
 	soqi_lane_settle(lane, result, ended);
 }
