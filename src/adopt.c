@@ -185,9 +185,7 @@ static bool is_quiet(struct soq_socket *s)
 	for (unsigned i = 0; i < 2; i++)
 		if (s->lane[i].queue.first != NULL || s->lane[i].in_kernel || s->lane[i].settled)
 			return false;
-	if (!soqi_watch_idle(s) || soqi_accept_has_arrivals(s))
-		return false;
-	return true;
+	return soqi_watch_idle(s) && !soqi_accept_has_arrivals(s) && s->zerocopy_holds == 0;
 }
 
 /* A watch nobody waits for may still be armed: that is no business of the caller's. */

@@ -14,10 +14,7 @@
 #define FEATURES_ALL ((1u << SOQ_FEATURE_COUNT) - 1)
 
 static const char *const feature_names[SOQ_FEATURE_COUNT] = {
-	"restrictions",
-	"registered-fd",
-	"abs-timer",
-	"no-iowait",
+	"restrictions", "registered-fd", "abs-timer", "no-iowait", "copy-report",
 };
 
 static uint32_t feature_by_name(const char *name, size_t length)
@@ -71,7 +68,8 @@ int soqi_options_read(const struct soq_loop_options *from, struct soq_loop_optio
 			return -EINVAL;
 		memcpy(options, from, from->size);
 	}
-	if (options->backend > SOQ_BACKEND_EPOLL || (options->features_off & ~FEATURES_ALL) != 0)
+	if (options->backend > SOQ_BACKEND_EPOLL || (options->features_off & ~FEATURES_ALL) != 0 ||
+	    options->reserved0 != 0)
 		return -EINVAL;
 	for (size_t i = 0; i < sizeof(options->reserved) / sizeof(options->reserved[0]); i++)
 		if (options->reserved[i] != 0)
@@ -80,6 +78,8 @@ int soqi_options_read(const struct soq_loop_options *from, struct soq_loop_optio
 		options->sq_entries = 512;
 	if (options->cq_entries == 0)
 		options->cq_entries = 4096;
+	if (options->zerocopy_bytes == 0)
+		options->zerocopy_bytes = SOQI_ZEROCOPY_BYTES;
 	if (options->cq_entries < options->sq_entries)
 		options->cq_entries = options->sq_entries;
 	return options->backend == SOQ_BACKEND_AUTO ? environment_read(options) : 0;

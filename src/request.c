@@ -277,6 +277,8 @@ static void submit(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane
 	}
 	if (soqi_unlikely(soqi_send_must_not_wait(s, lane)))
 		request.message_flags |= MSG_DONTWAIT;
+	if (soqi_unlikely(lane->queue.first->priv.flags & SOQ_ZEROCOPY))
+		request.zerocopy = soqi_zerocopy_next(s, lane);
 	hand_over(loop, s, lane, &request);
 }
 

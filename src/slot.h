@@ -47,6 +47,9 @@ struct soq_socket {
 	bool was_connected : 1;      /* before the connect in flight: datagram sockets */
 	bool was_shut : 1;           /* the send side, before the connect in flight: likewise */
 	bool nonblocking : 1;        /* adopted so */
+	bool zerocopy_off : 1;       /* the kernel copies all the same: not worth asking any more */
+	uint8_t zerocopy_copied;     /* times in a row that it did */
+	uint32_t zerocopy_holds;     /* notifications that are to come */
 	uint32_t backend_generation; /* epoll: tells this socket's events from an older one's */
 	uint32_t backend_bits;       /* epoll: readiness */
 };

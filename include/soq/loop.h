@@ -24,7 +24,8 @@ enum soq_backend {
 #define SOQ_FEATURE_REGISTERED_FD (1u << 1) /* the ring's descriptor is registered (5.18) */
 #define SOQ_FEATURE_ABS_TIMER     (1u << 2) /* waits take an absolute time (6.12) */
 #define SOQ_FEATURE_NO_IOWAIT     (1u << 3) /* idle waits are not counted as iowait (6.15) */
-#define SOQ_FEATURE_COUNT         4
+#define SOQ_FEATURE_COPY_REPORT   (1u << 4) /* zero-copy sends tell when they copied (6.2) */
+#define SOQ_FEATURE_COUNT         5
 
 /**
  * What a loop is made of. Zero in any field means the default, so
@@ -33,19 +34,23 @@ enum soq_backend {
  * With SOQ_BACKEND_AUTO two environment variables are read, unless the process
  * runs with raised privileges: `SOQ_BACKEND=uring|epoll` takes the place of
  * AUTO, `SOQ_FEATURES=-name,-name` takes features away. The names are
- * restrictions, registered-fd, abs-timer and no-iowait.
+ * restrictions, registered-fd, abs-timer, no-iowait and copy-report.
+ *
+ * `zerocopy_bytes`: see stream.h. 1 leaves the choice to the caller of each send.
  *
  * `spin_ns`: not sleeping is where latency is won, at the price of a busy CPU. The
  * loop spins only while recent waits were shorter than this, and never where it has
  * one CPU alone. 50,000 is a good value for request/response between two cores.
  */
 struct soq_loop_options {
-	uint32_t size;         /* sizeof(struct soq_loop_options) */
-	uint32_t backend;      /* enum soq_backend; default AUTO */
-	uint32_t features_off; /* SOQ_FEATURE_* not to be used */
-	uint32_t sq_entries;   /* requests per enter, a power of two is best; default 512 */
-	uint32_t cq_entries;   /* completions the kernel can hold ready; default 4096 */
-	uint32_t spin_ns;      /* looks for news this long before it sleeps; default 0, off */
+	uint32_t size;           /* sizeof(struct soq_loop_options) */
+	uint32_t backend;        /* enum soq_backend; default AUTO */
+	uint32_t features_off;   /* SOQ_FEATURE_* not to be used */
+	uint32_t sq_entries;     /* requests per enter, a power of two is best; default 512 */
+	uint32_t cq_entries;     /* completions the kernel can hold ready; default 4096 */
+	uint32_t spin_ns;        /* looks for news this long before it sleeps; default 0, off */
+	uint32_t zerocopy_bytes; /* SOQ_ZEROCOPY sends below this are copied; default 16384 */
+	uint32_t reserved0;      /* must be 0 */
 	const struct soq_allocator *allocator; /* copied; default is the C library's */
 	uint64_t reserved[4];                  /* must be 0 */
 };
@@ -88,7 +93,8 @@ SOQ_API int soq_loop_destroy(struct soq_loop *loop);
 /**
  * Aborts every socket and cancels every op, as soq_abort() and soq_cancel() do.
  * Run the loop with SOQ_RUN_IDLE, or wait for what has no `done`, and it can be
- * destroyed.
+ * destroyed. Zero-copy sends of a socket that was closed by soq_close() before are
+ * out of reach: they end as stream.h says.
  *
  * Result: 0.
  * Errors: -EINVAL NULL, -ECHILD, -EXDEV as for every call
@@ -198,8 +204,8 @@ struct soq_loop_info {
 
 /**
  * Tells what the loop runs on. The texts in it live for ever. Whether the ring's
- * descriptor could be registered is known once a thread has used the loop; until
- * then it says -EINPROGRESS.
+ * descriptor could be registered is known once a thread has used the loop, whether
+ * zero-copy sends report with the first of them; until then it says -EINPROGRESS.
  *
  * Result: 0, and `*info` is filled up to `info->size`.
  * Errors: -EINVAL  NULL, or `info->size` is none this library knows
@@ -233,7 +239,9 @@ struct soq_loop_stats {
 	uint64_t posts;             /* ops that came by soq_loop_post() */
 	uint64_t allocations;       /* calls of allocate() */
 	uint64_t allocated_bytes;   /* now: held from the allocator */
-	uint64_t reserved[8];
+	uint64_t zerocopy_sends;    /* requests that offered the kernel memory instead of a copy */
+	uint64_t zerocopy_copied;   /* of these, those it says it has copied after all (6.2) */
+	uint64_t reserved[6];
 };
 
 /**

@@ -48,8 +48,9 @@ struct soq_message {
 /**
  * Starts a send of one message to `ep`, whatever the socket is connected to.
  *
- * Result: 0; the event's result is `size_bytes`.
- * Errors: those of every starting call
+ * Result: 0; the event's result is `size_bytes`. With SOQ_ZEROCOPY it has two events,
+ *         as stream.h says.
+ * Errors: those of every starting call; flags: SOQ_ZEROCOPY
  *         -EINVAL        NULL, "none", unknown flags, or no bytes on SOCK_SEQPACKET
  *         -EISCONN       the socket is connection-oriented: its peer is fixed
  *         -EAFNOSUPPORT  an address of another family than the socket
@@ -60,7 +61,7 @@ struct soq_message {
  *         the others of sendmsg(2)
  * Owner:  `buffer` and `ep` are the library's until the final event.
  * Thread: the loop's.
- * Kernel: IORING_OP_SENDMSG. Fallback: sendmsg(2).
+ * Kernel: IORING_OP_SENDMSG, IORING_OP_SENDMSG_ZC. Fallback: sendmsg(2).
  * .NET:   Socket.SendToAsync
  */
 SOQ_API SOQ_MUST_CHECK int soq_send_to_async(struct soq_socket *s, struct soq_op *op,
@@ -72,7 +73,7 @@ SOQ_API SOQ_MUST_CHECK int soq_send_to_async(struct soq_socket *s, struct soq_op
  *
  * Result: bytes sent: all.
  * Errors: what soq_send_to_async() returns, or its event's result; -ETIMEDOUT when
- *         the socket's send timeout passed
+ *         the socket's send timeout passed; -EINVAL with SOQ_ZEROCOPY
  * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.SendTo
  */
@@ -116,7 +117,7 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_recv_from(struct soq_socket *s, void *buffer,
  * if that is "none", to the connected peer. On a stream otherwise as
  * soq_sendv_async().
  *
- * Result: 0; the event's result is a count of bytes.
+ * Result: 0; the event's result is a count of bytes. SOQ_ZEROCOPY as above.
  * Errors: those of soq_send_to_async()
  *         -EINVAL    also for a `size` that is none this library knows, a reserved
  *                    word that is not 0, no segments or too many, a segment that
@@ -124,7 +125,7 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_recv_from(struct soq_socket *s, void *buffer,
  *         -ENOTCONN  no peer, and no connect was started
  * Owner:  `message`, its array and segments are the library's until the final event.
  * Thread: the loop's.
- * Kernel: IORING_OP_SENDMSG. Fallback: sendmsg(2).
+ * Kernel: IORING_OP_SENDMSG, IORING_OP_SENDMSG_ZC. Fallback: sendmsg(2).
  * .NET:   Socket.SendToAsync
  */
 SOQ_API SOQ_MUST_CHECK int soq_send_msg_async(struct soq_socket *s, struct soq_op *op,

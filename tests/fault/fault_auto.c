@@ -9,10 +9,7 @@
 #include "fault.h"
 
 static const char *const names[SOQ_FEATURE_COUNT] = {
-	"restrictions",
-	"registered-fd",
-	"abs-timer",
-	"no-iowait",
+	"restrictions", "registered-fd", "abs-timer", "no-iowait", "copy-report",
 };
 
 static void check_backend(uint32_t backend, const char *step, int error)

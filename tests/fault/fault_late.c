@@ -8,11 +8,26 @@
 
 #include <unistd.h>
 
-enum { ACCEPT, RECEIVE, EXACT, SEND, SLEEP, CONNECT, LATE_SEND, LATE_RECEIVE, OPS };
+enum {
+	ACCEPT,
+	RECEIVE,
+	EXACT,
+	SEND,
+	SLEEP,
+	CONNECT,
+	HELD,     /* zero-copy: handed over, never acknowledged */
+	HELD_BIG, /* zero-copy: handed over in part */
+	LATE_SEND,
+	LATE_RECEIVE,
+	OPS
+};
 
 #define BIG_BYTES ((size_t)64 << 20)
+/* More than a receiver takes that nobody reads from, less than a sender's queue. */
+#define HELD_BYTES ((size_t)150000)
 
 static struct soq_op ops[OPS];
+static unsigned mores[OPS];
 static unsigned finals[OPS];
 static int64_t results[OPS];
 
@@ -20,8 +35,10 @@ static void record(const struct soq_event *event)
 {
 	size_t i = (size_t)(event->op - ops);
 
-	if (event->flags & SOQ_F_MORE)
+	if (event->flags & SOQ_F_MORE) {
+		mores[i]++;
 		return;
+	}
 	finals[i]++;
 	results[i] = event->result;
 }
@@ -58,6 +75,17 @@ static void full_unix_listener(struct soq_loop *loop, struct soq_socket *s[3],
 	CHECK_IS(soq_connect_async(s[2], &ops[CONNECT], ep), 0);
 }
 
+/* One whose memory the kernel has, and one that is in it besides. */
+static void held_start(struct soq_loop *loop, char *big, struct soq_socket *pair[2])
+{
+	int queue_bytes = 1 << 20;
+
+	fault_pair(loop, pair);
+	CHECK_IS(soq_option_set(pair[0], SOL_SOCKET, SO_SNDBUF, &queue_bytes, sizeof(int)), 0);
+	CHECK_IS(soq_send_async(pair[0], &ops[HELD], big, HELD_BYTES, SOQ_ZEROCOPY), 0);
+	CHECK_IS(soq_send_async(pair[0], &ops[HELD_BIG], big, BIG_BYTES, SOQ_ZEROCOPY), 0);
+}
+
 static unsigned ended(void)
 {
 	unsigned count = 0;
@@ -73,6 +101,7 @@ int main(void)
 	char *big = calloc(1, BIG_BYTES);
 	struct soq_loop *loop = fault_loop(SOQ_BACKEND_URING);
 	struct soq_socket *pair[2];
+	struct soq_socket *held[2];
 	struct soq_socket *listener;
 	struct soq_socket *full[3];
 	struct soq_endpoint full_ep;
@@ -87,10 +116,12 @@ int main(void)
 	CHECK_IS(soq_recv_async(pair[0], &ops[EXACT], more, sizeof(more), SOQ_EXACT), 0);
 	/* More than the two sockets hold: it waits in the kernel. */
 	CHECK_IS(soq_send_async(pair[0], &ops[SEND], big, BIG_BYTES, 0), 0);
+	held_start(loop, big, held);
 	CHECK_IS(soq_sleep_async(loop, &ops[SLEEP], 3600000 * MS), 0);
 	for (unsigned turn = 0; turn < 4; turn++)
 		CHECK(soq_loop_run(loop, SOQ_RUN_ONCE, 0) >= 0);
 	CHECK_IS(ended(), 0);
+	CHECK_IS(mores[HELD], 1);
 
 	fault_deny(fault_syscall("enter"), EPERM);
 	CHECK_IS(soq_send_async(pair[0], &ops[LATE_SEND], big, 1, 0), 0);
@@ -106,12 +137,16 @@ int main(void)
 	CHECK_IS(results[CONNECT], -EPERM);
 	CHECK_IS(results[EXACT], -EPERM);
 	CHECK(results[SEND] == -EPERM || results[SEND] > 0);
+	CHECK_IS(results[HELD], HELD_BYTES);
+	CHECK(results[HELD_BIG] == -EPERM || mores[HELD_BIG] == 1);
 
 	CHECK_IS(soq_close(listener), 0);
 	for (unsigned i = 0; i < 3; i++)
 		CHECK_IS(soq_close(full[i]), 0);
 	CHECK_IS(soq_abort(pair[0]), 0);
 	CHECK_IS(soq_close(pair[1]), 0);
+	CHECK_IS(soq_close(held[0]), 0);
+	CHECK_IS(soq_close(held[1]), 0);
 	for (unsigned turn = 0; turn < 100 && soq_loop_destroy(loop) == -EBUSY; turn++)
 		(void)soq_loop_run(loop, SOQ_RUN_ONCE, 0);
 	CHECK_IS(ended(), OPS);
