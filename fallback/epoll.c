@@ -10,9 +10,11 @@
 #include "epoll.h"
 
 #include "own.h"
+#include "pool.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -29,13 +31,40 @@ struct soqi_epoll {
 	struct epoll_event events[EVENTS_MAX];
 };
 
+/* Of Linux 6.9, in <linux/eventpoll.h>, which <sys/epoll.h> does not go with. */
+struct busy_poll {
+	uint32_t us;
+	uint16_t budget; /* 0: the kernel's default */
+	uint8_t prefer;
+	uint8_t pad;
+};
+
+#define BUSY_POLL_SET _IOW(0x8A, 0x01, struct busy_poll)
+
+/* The kernel counts in microseconds; less than one is one. */
+static int busy_poll_set(int fd, const struct soq_loop_options *options)
+{
+	const struct busy_poll params = { .us = (options->napi_ns + 999) / 1000,
+					  .prefer = (options->flags & SOQ_LOOP_NAPI_PREFER) != 0 };
+
+	if (options->napi_ns == 0 || (options->features_off & SOQ_FEATURE_NAPI))
+		return -ECANCELED;
+	return ioctl(fd, BUSY_POLL_SET, &params) == 0 ? 0 : -errno;
+}
+
+static void busy_poll_note(struct soq_loop *loop, int error)
+{
+	loop->info.feature_errors[__builtin_ctz(SOQ_FEATURE_NAPI)] = error;
+	if (error == 0)
+		loop->info.features |= SOQ_FEATURE_NAPI;
+}
+
 static int epoll_create_backend(struct soq_loop *loop, const struct soq_loop_options *options)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.u64 = WAKE_MARK };
 	struct soqi_epoll *impl = soqi_alloc(loop, sizeof(*impl));
 	int error;
 
-	(void)options;
 	if (impl == NULL)
 		return -ENOMEM;
 #ifdef SOQ_VALGRIND
@@ -45,6 +74,7 @@ static int epoll_create_backend(struct soq_loop *loop, const struct soq_loop_opt
 	impl->fd = epoll_create1(EPOLL_CLOEXEC);
 	if (impl->fd >= 0 && epoll_ctl(impl->fd, EPOLL_CTL_ADD, loop->wake_fd, &event) == 0) {
 		loop->impl = impl;
+		busy_poll_note(loop, busy_poll_set(impl->fd, options));
 		return 0;
 	}
 	error = -errno;
@@ -103,13 +133,16 @@ static bool leaves_blocked(const struct soq_socket *s, const struct soqi_request
 {
 	size_t asked = 0;
 
-	if (request->kind != SOQI_REQUEST_RECV && request->kind != SOQI_REQUEST_SEND)
+	if (request->kind != SOQI_REQUEST_RECV && request->kind != SOQI_REQUEST_SEND &&
+	    request->kind != SOQI_REQUEST_RECV_BUF)
 		return false;
 	if (result <= 0 || !soqi_is_stream(s) || (s->backend_bits & SOQI_EPOLL_HUP) ||
 	    (request->message_flags & MSG_PEEK))
 		return false;
-	if (request->kind == SOQI_REQUEST_RECV && s->family == AF_UNIX)
+	if (request->kind != SOQI_REQUEST_SEND && s->family == AF_UNIX)
 		return false;
+	if (request->bufs != NULL)
+		return (size_t)result < request->bufs->size_bytes;
 	for (uint32_t i = 0; i < request->segment_count; i++)
 		asked += request->segments[i].iov_len;
 	return (size_t)result < asked;
@@ -164,6 +197,7 @@ static void epoll_submit(struct soq_loop *loop, struct soq_socket *s, struct soq
 			 const struct soqi_request *request)
 {
 	uint32_t blocked = soqi_epoll_blocked(lane);
+	struct soq_buf *buf = NULL;
 	int32_t result;
 
 	if (request->kind == SOQI_REQUEST_POLL) {
@@ -183,7 +217,7 @@ static void epoll_submit(struct soq_loop *loop, struct soq_socket *s, struct soq
 		return;
 	}
 	loop->stats.requests++;
-	result = soqi_try(request);
+	result = request->bufs != NULL ? soqi_buf_try(request, &buf) : soqi_try(request);
 	if (result == -EAGAIN && !(request->message_flags & MSG_DONTWAIT)) {
 		s->backend_bits |= blocked;
 		park(loop, s, lane, request);
@@ -192,7 +226,7 @@ static void epoll_submit(struct soq_loop *loop, struct soq_socket *s, struct soq
 	loop->stats.completions++;
 	if (leaves_blocked(s, request, result))
 		s->backend_bits |= blocked;
-	soqi_finish(loop, request->token, result, false);
+	soqi_finish_buf(loop, request->token, result, false, buf);
 }
 
 /* A parked request is nowhere but here, so it always ends at once. */
@@ -303,6 +337,20 @@ static int epoll_wait_backend(struct soq_loop *loop, int64_t until_ns)
 	return 0;
 }
 
+/* Bufs are taken here, at read time: there is nothing to tell the kernel. */
+static int epoll_pool_add(struct soq_loop *loop, struct soq_pool *pool)
+{
+	(void)loop;
+	(void)pool;
+	return -ECANCELED;
+}
+
+static void epoll_pool_remove(struct soq_loop *loop, struct soq_pool *pool)
+{
+	(void)loop;
+	(void)pool;
+}
+
 static int epoll_fd(struct soq_loop *loop)
 {
 	const struct soqi_epoll *impl = loop->impl;
@@ -324,4 +372,6 @@ const struct soqi_backend soqi_backend_epoll = {
 	.push = epoll_push,
 	.wait = epoll_wait_backend,
 	.fd = epoll_fd,
+	.pool_add = epoll_pool_add,
+	.pool_remove = epoll_pool_remove,
 };

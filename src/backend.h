@@ -12,6 +12,9 @@
  * inside submit(), cancel(), push() and wait(), and only take notes: they call
  * nobody back and submit nothing. A multishot request comes back with `more` set
  * any number of times before.
+ *
+ * A request for a buf comes back by soqi_finish_buf() with the buf, or with none: at
+ * the end, in an error, or with -ENOBUFS when the class had none left.
  */
 #ifndef SOQI_BACKEND_H
 #define SOQI_BACKEND_H
@@ -23,7 +26,10 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+struct soq_buf;
+struct soq_pool;
 struct soq_socket;
+struct soqi_pool_class;
 
 enum soqi_request_kind {
 	SOQI_REQUEST_RECV,
@@ -32,6 +38,8 @@ enum soqi_request_kind {
 	SOQI_REQUEST_ACCEPT_MULTISHOT,
 	SOQI_REQUEST_CONNECT,
 	SOQI_REQUEST_POLL,
+	SOQI_REQUEST_RECV_BUF, /* into a buf that is picked when there is something */
+	SOQI_REQUEST_RECV_BUF_MULTISHOT,
 };
 
 /*
@@ -45,8 +53,17 @@ struct soqi_request {
 	int message_flags; /* MSG_*; with MSG_DONTWAIT it comes back with -EAGAIN, it never waits */
 	short poll_events; /* POLL*, of a poll: the result is those that are there */
 	uint32_t segment_count;
-	bool waits; /* of detached sockets: a try may block, and what it accepts blocks */
-	bool lent;  /* the memory is a caller's: see own.h */
+	/*
+	 * A send whose event may come late: the backend may leave out its completion,
+	 * sleep with it once in wait(), and tell soqi_finish_silent() afterwards. It must
+	 * not wait in the kernel then: what it did not send comes back short, or -EAGAIN.
+	 */
+	int32_t lazy_bytes; /* all of such a send; else 0 */
+	bool waits;         /* of detached sockets: a try may block, and what it accepts blocks */
+	bool lent;          /* the memory is a caller's: see own.h */
+	bool whole;         /* RECV_BUF: a message, with its sender */
+	bool control;       /* and with what the kernel tells of it */
+	struct soqi_pool_class *bufs; /* RECV_BUF: where from; it has one at home */
 	struct iovec *segments;
 	struct msghdr *header; /* of a message, filled in; NULL: the segments are all */
 	const struct sockaddr *addr;
@@ -89,6 +106,13 @@ struct soqi_backend {
 	int (*wait)(struct soq_loop *loop, int64_t until_ns);
 	/* What a host may poll for. */
 	int (*fd)(struct soq_loop *loop);
+
+	/* Lets the kernel pick bufs of the pool: 0, or why it cannot, and the core picks. */
+	int (*pool_add)(struct soq_loop *loop, struct soq_pool *pool);
+	void (*pool_remove)(struct soq_loop *loop, struct soq_pool *pool);
+	/* A buf of a class the kernel picks from is there to be picked again. */
+	void (*buf_home)(struct soq_loop *loop, struct soqi_pool_class *class,
+			 const struct soq_buf *buf);
 };
 
 extern const struct soqi_backend soqi_backend_epoll;
@@ -96,7 +120,16 @@ extern const struct soqi_backend soqi_backend_uring;
 
 /* Up. A token that names no request in the kernel is dropped and counted. */
 void soqi_finish(struct soq_loop *loop, uint64_t token, int32_t result, bool more);
+/* The same with the buf the kernel has picked, or NULL. */
+void soqi_finish_buf(struct soq_loop *loop, uint64_t token, int32_t result, bool more,
+		     struct soq_buf *buf);
 void soqi_again(struct soq_loop *loop, struct soqi_lane *lane);
+
+/*
+ * The same for a lazy send that came back without a completion: `result` is all of
+ * it. Nothing, if its completion came after all.
+ */
+void soqi_finish_silent(struct soq_loop *loop, uint64_t token, int32_t result);
 
 /* The request cancel() was called for was not found; if it is still there, ask again. */
 void soqi_cancel_missed(struct soq_loop *loop, uint64_t token);

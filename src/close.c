@@ -6,6 +6,7 @@
  * connection, and its completion would come for whoever has the number next.
  */
 #include "detached.h"
+#include "pool.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -24,6 +25,7 @@ static void lane_stop(struct soq_socket *s, struct soqi_lane *lane)
 	struct soq_op *op;
 
 	soqi_backoff_forget(s->loop, lane);
+	soqi_receive_unpark(lane);
 	soqi_lane_fail(lane, -ECANCELED, &ended);
 	soqi_ops_end(s->loop, s, &ended);
 	for (op = lane->queue.first; op != NULL; op = op->priv.next)
@@ -197,6 +199,7 @@ static void linger_begin(struct soq_socket *s)
 void soqi_close_begin(struct soq_socket *s, enum soqi_close_mode mode, struct soq_op *op)
 {
 	struct soq_loop *loop = s->loop;
+	bool dropped;
 
 	assert(s->state == SOQI_SOCKET_OPEN);
 	s->state = SOQI_SOCKET_CLOSING;
@@ -209,6 +212,7 @@ void soqi_close_begin(struct soq_socket *s, enum soqi_close_mode mode, struct so
 		drop_undelivered(s, &loop->ready);
 		drop_undelivered(s, &loop->waiting);
 	}
+	dropped = soqi_carry_drop(s);
 	lane_stop(s, &s->lane[SOQI_LANE_RECV]);
 	soqi_watch_stop(s);
 	if (lingers(s, mode))
@@ -217,6 +221,9 @@ void soqi_close_begin(struct soq_socket *s, enum soqi_close_mode mode, struct so
 		s->finish = SOQI_FINISH_FLUSH;
 	else
 		lane_stop(s, &s->lane[SOQI_LANE_SEND]);
+	/* As the kernel does with bytes nobody has read. */
+	if (dropped && s->finish == SOQI_FINISH_NONE)
+		s->reset = true;
 	soqi_close_step(s);
 }
 

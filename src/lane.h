@@ -18,6 +18,7 @@ enum soqi_kind {
 	SOQI_KIND_RECV,     /* receive lane */
 	SOQI_KIND_ACCEPT,   /* receive lane */
 	SOQI_KIND_DRAIN,    /* receive lane: a finish that reads to the end of stream */
+	SOQI_KIND_RECV_BUF, /* receive lane: into a buf of a pool */
 	SOQI_KIND_SEND,     /* send lane */
 	SOQI_KIND_CONNECT,  /* send lane */
 	SOQI_KIND_SHUTDOWN, /* send lane */
@@ -40,9 +41,10 @@ enum soqi_state {
 #define SOQI_OP_VECTOR  (1u << 13) /* priv.data is an array of segments */
 #define SOQI_OP_BOUNDED (1u << 12) /* a synchronous call with a timeout */
 #define SOQI_OP_LINGER  (1u << 11) /* the library's own op of a close that lingers */
-#define SOQI_OP_COPIES  (1u << 10) /* zero copy: not worth it or not possible, sent as any other */
-#define SOQI_OP_COPIED  (1u << 9)  /* zero copy: the kernel has told that it copied */
-#define SOQI_OP_SETTLED (1u << 8)  /* zero copy: out of its lane, the memory not yet free */
+#define SOQI_OP_GATED   (1u << 10) /* its events wait until a buf of its socket comes home */
+#define SOQI_OP_COPIES  (1u << 9)  /* zero copy: not worth it or not possible, sent as any other */
+#define SOQI_OP_COPIED  (1u << 8)  /* zero copy: the kernel has told that it copied */
+#define SOQI_OP_SETTLED (1u << 7)  /* zero copy: out of its lane, the memory not yet free */
 
 /* The last is no lane of the contract but what carries a socket's polls: see poll.c. */
 enum soqi_lane_index { SOQI_LANE_RECV = 0, SOQI_LANE_SEND = 1, SOQI_LANE_WATCH = 2 };
@@ -55,7 +57,8 @@ struct soqi_ops {
 
 struct soqi_lane {
 	struct soqi_ops queue;
-	struct soqi_lane *next_dirty;   /* the loop's list of lanes to look at */
+	struct soqi_lane
+		*next_dirty; /* the loop's list of lanes to look at, or of a pool's parked */
 	struct soqi_lane *prev_dirty;   /* a closed socket leaves it at once */
 	struct soqi_lane *next_settled; /* the loop's list of results, or of starved lanes */
 	uint32_t generation;            /* of the request; counts up with each */
@@ -71,8 +74,11 @@ struct soqi_lane {
 	bool solo : 1;                  /* one op a request: a gather met an error */
 	bool held : 1;                  /* send lane: -EPIPE waits for the receive lane's verdict */
 	bool starved : 1;               /* waits for what no kernel tells: see backoff.c */
-	bool polls : 1;                 /* its request waits for room and sends nothing */
-	int32_t sync_cause;             /* why a synchronous call was cut short; 0 none */
+	bool polls : 1;     /* its request waits for room, or for bytes, and moves none */
+	bool parked : 1;    /* waits for a buf of an empty pool */
+	bool multishot : 1; /* its request brings one buf after another */
+	bool lazy : 1;      /* its request was a lazy send, and has not ended well */
+	int32_t sync_cause; /* why a synchronous call was cut short; 0 none */
 };
 
 /* Appends `op`, which is in no lane. */

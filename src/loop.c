@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The loop: made, owned, run, ended. One turn is here; what it does is elsewhere. */
-#include "socket.h"
+#include "pool.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,6 +172,7 @@ int soq_loop_create(const struct soq_loop_options *options, struct soq_loop **lo
 	loop->allocator = allocator;
 	loop->options = read;
 	loop->wake_fd = -1;
+	loop->impatient = 1;
 	loop->stats.allocations = 1;
 	loop->stats.allocated_bytes = sizeof(*loop);
 	error = soqi_owner_init(loop);
@@ -205,6 +207,8 @@ static void destroy(struct soq_loop *loop, bool child)
 {
 	if (child)
 		soqi_slot_each(loop, close_inherited);
+	soqi_pools_release(loop, child);
+	soqi_rooms_release(loop);
 	loop->backend->destroy(loop, child);
 	loop_release(loop);
 }
@@ -222,9 +226,11 @@ int soq_loop_destroy(struct soq_loop *loop)
 	}
 	if (error != 0 && !soqi_owner_gone(loop))
 		return error;
-	if (loop->in_done || loop->stats.sockets > 0 || loop->stats.ops_in_flight > 0 ||
-	    loop->stats.events_waiting > 0 || atomic_load(&loop->posted) != NULL)
+	if (loop->in_done || loop->pools != NULL || loop->stats.sockets > 0 ||
+	    loop->stats.ops_in_flight > 0 || loop->stats.events_waiting > 0 ||
+	    atomic_load(&loop->posted) != NULL)
 		return -EBUSY;
+	assert(loop->in_kernel == 0 && loop->impatient == 1);
 	destroy(loop, false);
 	return 0;
 }
@@ -236,9 +242,15 @@ static void die(struct soq_loop *loop, int error)
 	soqi_loop_fail_requests(loop, error);
 	soqi_settle(loop);
 	soqi_backoff_end(loop);
+	soqi_receive_fail(loop);
 	soqi_sleeps_end(loop, error);
 	while (loop->dirty_count > 0)
 		soqi_flush(loop);
+}
+
+static bool has_news(const struct soq_loop *loop, uint64_t made)
+{
+	return loop->settled_first != NULL || loop->events_made != made;
 }
 
 /*
@@ -258,15 +270,33 @@ static int wait_spinning(struct soq_loop *loop, int64_t until_ns)
 	while (loop->wait_average_ns <= loop->spin_ns && now_ns < stop_ns) {
 		error = loop->backend->wait(loop, SOQI_NOW);
 		now_ns = soqi_now_ns();
-		if (error != 0 || loop->settled_first != NULL || loop->events_made != made)
+		if (error != 0 || has_news(loop, made))
 			break;
 	}
-	if (error == 0 && loop->settled_first == NULL && loop->events_made == made) {
+	if (error == 0 && !has_news(loop, made)) {
 		error = loop->backend->wait(loop, until_ns);
 		now_ns = soqi_now_ns();
 	}
 	loop->wait_average_ns += (now_ns - begin_ns - loop->wait_average_ns) / 8;
 	return error;
+}
+
+/*
+ * Bufs are there and sockets wait for one, though not eight came home for each: if
+ * nothing else happens, now is their time.
+ */
+static int wait_parked(struct soq_loop *loop, int64_t until_ns)
+{
+	uint64_t made = loop->events_made;
+	int error = loop->backend->wait(loop, SOQI_NOW);
+
+	if (error != 0 || has_news(loop, made))
+		return error;
+	soqi_receive_wake(loop, true);
+	soqi_flush(loop);
+	if (has_news(loop, made) || loop->dirty_count > 0)
+		until_ns = SOQI_NOW;
+	return loop->backend->wait(loop, until_ns);
 }
 
 int soqi_turn(struct soq_loop *loop, int64_t until_ns)
@@ -277,6 +307,8 @@ int soqi_turn(struct soq_loop *loop, int64_t until_ns)
 
 	loop->stats.turns++;
 	soqi_posts_take(loop);
+	if (soqi_unlikely(loop->parked_count > 0))
+		soqi_receive_wake(loop, false);
 	soqi_flush(loop);
 	first = soqi_timer_first(&loop->timers);
 	if (loop->events_made != made || loop->dirty_count > 0 || loop->dead != 0)
@@ -288,7 +320,10 @@ int soqi_turn(struct soq_loop *loop, int64_t until_ns)
 		loop->waits_skipped++;
 	} else if (loop->dead == 0) {
 		loop->waits_skipped = 0;
-		if (loop->spin_ns > 0 && until_ns != SOQI_NOW)
+		if (soqi_unlikely(loop->parked_count > 0) && until_ns != SOQI_NOW &&
+		    soqi_receive_may_wake(loop))
+			error = wait_parked(loop, until_ns);
+		else if (loop->spin_ns > 0 && until_ns != SOQI_NOW)
 			error = wait_spinning(loop, until_ns);
 		else
 			error = loop->backend->wait(loop, until_ns);
@@ -328,7 +363,8 @@ static int deliver(struct soq_loop *loop)
 
 static bool is_idle(const struct soq_loop *loop)
 {
-	return loop->stats.ops_in_flight == 0 && loop->ready_events == 0 && loop->closing == 0 &&
+	return loop->stats.ops_in_flight == 0 && loop->ready_events == 0 &&
+	       loop->gated_count == 0 && loop->closing == 0 &&
 	       atomic_load_explicit(&loop->posted, memory_order_relaxed) == NULL;
 }
 
@@ -349,7 +385,9 @@ static int run(struct soq_loop *loop, enum soq_run until, int64_t timeout_ns)
 			return count;
 		if (stop_taken(loop))
 			return count;
+		loop->impatient--;
 		error = soqi_turn(loop, loop->ready_events > 0 ? SOQI_NOW : until_ns);
+		loop->impatient++;
 		count += deliver(loop);
 		if (error != 0)
 			return error;
@@ -427,7 +465,8 @@ int64_t soq_loop_deadline(struct soq_loop *loop)
 	error = soqi_loop_check(loop);
 	if (error != 0)
 		return error;
-	if (loop->dirty_count > 0 || loop->ready_events > 0 || atomic_load(&loop->posted) != NULL)
+	if (loop->dirty_count > 0 || loop->ready_events > 0 || atomic_load(&loop->posted) != NULL ||
+	    soqi_receive_may_wake(loop))
 		return 0;
 	first = soqi_timer_first(&loop->timers);
 	return first != NULL ? first->priv.timer_ns : INT64_MAX;

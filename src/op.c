@@ -4,6 +4,7 @@
 
 #include "detached.h"
 #include "own.h"
+#include "pool.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -112,19 +113,24 @@ void soqi_op_start_lane(struct soq_socket *s, struct soqi_lane *lane, struct soq
 	soqi_lane_dirty(s->loop, lane);
 }
 
+static struct soqi_ops *events_list(struct soq_loop *loop, const struct soq_op *op)
+{
+	return op->done != NULL ? &loop->ready : &loop->waiting;
+}
+
 /*
  * An armed multishot op is in its lane and may have events waiting too, so the
  * lists of events have links of their own.
  */
-static void event_made(struct soq_loop *loop, struct soq_op *op)
+static void events_link(struct soq_loop *loop, struct soq_op *op, uint32_t count)
 {
-	struct soqi_ops *list = op->done != NULL ? &loop->ready : &loop->waiting;
+	struct soqi_ops *list = events_list(loop, op);
 
 	loop->events_made++;
-	loop->stats.events_waiting++;
 	if (op->done != NULL)
-		loop->ready_events++;
-	if (op->priv.events++ > 0)
+		loop->ready_events += count;
+	op->priv.events += count;
+	if (op->priv.events > count)
 		return;
 	op->priv.ready_next = NULL;
 	op->priv.ready_prev = list->last;
@@ -135,14 +141,14 @@ static void event_made(struct soq_loop *loop, struct soq_op *op)
 	list->last = op;
 }
 
-static void event_gone(struct soq_loop *loop, struct soq_op *op)
+static void events_unlink(struct soq_loop *loop, struct soq_op *op, uint32_t count)
 {
-	struct soqi_ops *list = op->done != NULL ? &loop->ready : &loop->waiting;
+	struct soqi_ops *list = events_list(loop, op);
 
-	loop->stats.events_waiting--;
 	if (op->done != NULL)
-		loop->ready_events--;
-	if (--op->priv.events > 0)
+		loop->ready_events -= count;
+	op->priv.events -= count;
+	if (op->priv.events > 0)
 		return;
 	if (op->priv.ready_prev != NULL)
 		op->priv.ready_prev->priv.ready_next = op->priv.ready_next;
@@ -154,11 +160,64 @@ static void event_gone(struct soq_loop *loop, struct soq_op *op)
 		list->last = op->priv.ready_prev;
 }
 
+static void event_made(struct soq_loop *loop, struct soq_op *op)
+{
+	loop->stats.events_waiting++;
+	/* The count of gated events is where other ops have a segment. */
+	if (soqi_unlikely(op->priv.flags & SOQI_OP_GATED))
+		op->priv.segment++;
+	else
+		events_link(loop, op, 1);
+}
+
+static void event_gone(struct soq_loop *loop, struct soq_op *op)
+{
+	loop->stats.events_waiting--;
+	events_unlink(loop, op, 1);
+}
+
+void soqi_op_gate(struct soq_loop *loop, struct soq_op *op)
+{
+	if (op->priv.flags & SOQI_OP_GATED)
+		return;
+	op->priv.segment = op->priv.events;
+	if (op->priv.events > 0)
+		events_unlink(loop, op, op->priv.events);
+	op->priv.flags |= SOQI_OP_GATED;
+	loop->impatient++;
+	if (op->done != NULL)
+		loop->gated_count++;
+}
+
+void soqi_op_ungate(struct soq_loop *loop, struct soq_op *op)
+{
+	uint32_t count = op->priv.segment;
+
+	if (!(op->priv.flags & SOQI_OP_GATED))
+		return;
+	op->priv.flags &= (uint16_t)~SOQI_OP_GATED;
+	loop->impatient--;
+	if (op->done != NULL)
+		loop->gated_count--;
+	op->priv.segment = 0;
+	if (count > 0)
+		events_link(loop, op, count);
+}
+
+void soqi_op_forget(struct soq_loop *loop, struct soq_op *op, uint32_t count)
+{
+	assert(op->priv.events >= count);
+	loop->stats.events_waiting -= count;
+	events_unlink(loop, op, count);
+}
+
 void soqi_op_end(struct soq_loop *loop, struct soq_op *op, int64_t result, uint32_t flags)
 {
 	assert(soqi_op_state(op) == SOQI_STATE_STARTED);
 	soqi_timer_disarm(&loop->timers, op);
 	own_each(op, false);
+	if (op->priv.kind == SOQI_KIND_RECV_BUF)
+		soqi_carry_end(loop, op);
 	state_set(op, SOQI_STATE_ENDED);
 	op->priv.result = result;
 	op->priv.event_flags = flags;
@@ -231,14 +290,33 @@ static bool is_first_of_two(const struct soq_op *op)
 	       (op->priv.events > 0 || soqi_op_state(op) == SOQI_STATE_STARTED);
 }
 
+/* Whether the event was one of a buf with more to follow. */
+static bool take_buf(struct soq_loop *loop, struct soq_op *op, struct soq_event *event)
+{
+	struct soq_buf *buf = op->priv.buf_first;
+
+	if (buf == NULL)
+		return false;
+	event->buf = soqi_carry_lend(loop, op);
+	if (!(op->priv.flags & SOQ_MULTISHOT))
+		return false;
+	event->result = (int64_t)buf->size_bytes;
+	event->flags = SOQ_F_MORE | (buf->priv.truncated ? SOQ_F_TRUNCATED : 0);
+	return true;
+}
+
 void soqi_op_take(struct soq_loop *loop, struct soq_op *op, struct soq_event *event)
 {
-	struct soq_socket *accepted = op->priv.carried_first;
+	struct soq_socket *accepted = NULL;
 
 	assert(op->priv.events > 0);
 	event_gone(loop, op);
 	memset(event, 0, sizeof(*event));
 	event->op = op;
+	if (op->priv.kind == SOQI_KIND_ACCEPT)
+		accepted = op->priv.carried_first;
+	else if (op->priv.kind == SOQI_KIND_RECV_BUF && take_buf(loop, op, event))
+		return;
 	if (op->priv.kind == SOQI_KIND_POLL && op->priv.moved != 0) {
 		event->result = (int64_t)op->priv.moved;
 		event->flags = SOQ_F_MORE;
@@ -296,6 +374,7 @@ void soqi_op_cut(struct soq_loop *loop, struct soq_op *op, int cause)
 	case SOQI_KIND_CLOSE:
 		return;
 	case SOQI_KIND_RECV:
+	case SOQI_KIND_RECV_BUF:
 	case SOQI_KIND_ACCEPT:
 		lane = &s->lane[SOQI_LANE_RECV];
 		break;
@@ -305,6 +384,8 @@ void soqi_op_cut(struct soq_loop *loop, struct soq_op *op, int cause)
 	}
 	connects = op->priv.kind == SOQI_KIND_CONNECT;
 	behind = op->priv.next;
+	if (lane->queue.first == op)
+		soqi_receive_unpark(lane);
 	if (soqi_lane_cancel(lane, op, cause, &ended)) {
 		lane->cancel_wanted = true;
 	} else {

@@ -40,6 +40,11 @@ uint32_t soqi_zerocopy_start(const struct soq_socket *s, const struct soq_op *op
 struct soq_op *soqi_zerocopy_next(const struct soq_socket *s, const struct soqi_lane *lane);
 /* A zero-copy send has left its lane: tells its result, and its end once the memory is free. */
 void soqi_zerocopy_settle(struct soq_loop *loop, struct soq_op *op);
+/* Takes the events `op` has out of the lists, and those it gets meanwhile; puts them back. */
+void soqi_op_gate(struct soq_loop *loop, struct soq_op *op);
+void soqi_op_ungate(struct soq_loop *loop, struct soq_op *op);
+/* `count` of its events are not to be delivered. */
+void soqi_op_forget(struct soq_loop *loop, struct soq_op *op, uint32_t count);
 
 /* Drops what `op` carries undelivered; a finished one becomes -ECANCELED. */
 void soqi_op_drop_carried(struct soq_loop *loop, struct soq_op *op);

@@ -5,7 +5,7 @@
  * and both backends fail at the same points.
  */
 #include "endpoint.h"
-#include "socket.h"
+#include "pool.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -20,7 +20,8 @@
 
 void soqi_lane_dirty(struct soq_loop *loop, struct soqi_lane *lane)
 {
-	if (lane->dirty)
+	/* One that waits for a buf keeps its place among those who do. */
+	if (lane->dirty || soqi_unlikely(lane->parked))
 		return;
 	lane->dirty = true;
 	lane->next_dirty = NULL;
@@ -242,20 +243,53 @@ static void hand_over(struct soq_loop *loop, struct soq_socket *s, struct soqi_l
 {
 	request->token = soqi_token(s->slot, lane);
 	lane->in_kernel = true;
+	loop->in_kernel++;
 	if (soqi_unlikely(loop->dead != 0))
 		soqi_finish(loop, request->token, loop->dead, false);
 	else
 		loop->backend->submit(loop, s, lane, request);
 }
 
-/* Waits for room with the peer of a unix datagram; then the send is made anew. */
+/* Waits for room with the peer of a unix datagram, or for bytes; then it is tried anew. */
 static void submit_poll(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
 {
+	bool receives = lane->index == SOQI_LANE_RECV;
 	struct soqi_request request = { .kind = SOQI_REQUEST_POLL,
 					.fd = s->fd,
-					.poll_events = soqi_poll_to_system(SOQ_POLL_SEND) };
+					.poll_events = soqi_poll_to_system(
+						receives ? SOQ_POLL_RECV : SOQ_POLL_SEND) };
 
 	hand_over(loop, s, lane, &request);
+}
+
+/*
+ * The size of a send that is lazy, or 0. The turn may sleep before it knows how it
+ * ended if everybody in it has agreed to that, nobody takes an event by hand, and
+ * nothing waits for its end: no send behind it, no rest of its own, no close. After one
+ * that did not end well the next waits in the kernel for room.
+ */
+static int32_t lazy_bytes(const struct soq_loop *loop, const struct soq_socket *s,
+			  const struct soqi_lane *lane, const struct soqi_request *request)
+{
+	const struct soq_op *op = lane->queue.first;
+	uint64_t left = 0;
+	uint64_t bytes = 0;
+
+	if (soqi_likely(!(op->priv.flags & SOQ_LAZY)))
+		return 0;
+	/* A zero-copy request is never silent: it has two completions, or an error. */
+	if (request->zerocopy != NULL)
+		return 0;
+	if (loop->impatient > 0 || s->state != SOQI_SOCKET_OPEN || lane->lazy)
+		return 0;
+	for (unsigned i = 0; i < lane->taken; i++, op = op->priv.next) {
+		if (!(op->priv.flags & SOQ_LAZY) || op->done == NULL)
+			return 0;
+		left += op->priv.length - op->priv.moved;
+	}
+	for (uint32_t i = 0; i < request->segment_count; i++)
+		bytes += request->segments[i].iov_len;
+	return op == NULL && left == bytes ? (int32_t)bytes : 0;
 }
 
 static void submit(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
@@ -264,6 +298,11 @@ static void submit(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane
 	struct iovec one;
 	struct iovec *room = NULL;
 
+	if (lane->queue.first->priv.kind == SOQI_KIND_RECV_BUF) {
+		if (soqi_receive_request(loop, s, lane, &request))
+			hand_over(loop, s, lane, &request);
+		return;
+	}
 	if (needs_room(lane)) {
 		room = segments_room(loop);
 		if (room == NULL)
@@ -279,6 +318,8 @@ static void submit(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane
 		request.message_flags |= MSG_DONTWAIT;
 	if (soqi_unlikely(lane->queue.first->priv.flags & SOQ_ZEROCOPY))
 		request.zerocopy = soqi_zerocopy_next(s, lane);
+	request.lazy_bytes = lazy_bytes(loop, s, lane, &request);
+	lane->lazy = request.lazy_bytes > 0;
 	hand_over(loop, s, lane, &request);
 }
 
@@ -331,10 +372,11 @@ static void serve(struct soq_loop *loop, struct soqi_lane *lane)
 		return;
 	}
 	if (lane->in_kernel) {
+		soqi_receive_pause(s, lane);
 		cancel_request(loop, s, lane);
 		return;
 	}
-	if (must_wait(s, lane))
+	if (must_wait(s, lane) || !soqi_receive_may_go(loop, s, lane))
 		return;
 	soqi_lane_take(lane, SOQI_REQUEST_SEGMENTS, SOQI_REQUEST_BYTES, &ended);
 	soqi_ops_end(loop, s, &ended);

@@ -3,7 +3,7 @@
  * Results back into lanes. They are noted as they come and settled afterwards, so
  * that no verdict depends on which of two lanes came back first.
  */
-#include "socket.h"
+#include "pool.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -39,31 +39,78 @@ void soqi_settled_push(struct soq_loop *loop, struct soqi_lane *lane)
 	loop->settled_last = lane;
 }
 
+/* What a multishot request brings while it goes on. */
+static void arrived(struct soq_loop *loop, struct soqi_lane *lane, int32_t result,
+		    struct soq_buf *buf)
+{
+	struct soq_op *op = lane->queue.first;
+
+	if (op->priv.kind == SOQI_KIND_RECV_BUF)
+		soqi_receive_arrived(loop, soqi_lane_socket(lane), op, buf, result);
+	else
+		soqi_accept_arrived(loop, soqi_lane_socket(lane), op, result);
+}
+
 void soqi_finish(struct soq_loop *loop, uint64_t token, int32_t result, bool more)
 {
-	struct soqi_lane *lane = lane_of_token(loop, token);
-	struct soq_socket *s;
+	soqi_finish_buf(loop, token, result, more, NULL);
+}
 
-	if (lane == NULL) {
+void soqi_finish_buf(struct soq_loop *loop, uint64_t token, int32_t result, bool more,
+		     struct soq_buf *buf)
+{
+	struct soqi_lane *lane = lane_of_token(loop, token);
+
+	if (lane == NULL)
 		loop->stats.stale_completions++;
-		return;
+	/* A buf for whoever has not asked for one. */
+	if (buf != NULL && (lane == NULL || lane->queue.first->priv.kind != SOQI_KIND_RECV_BUF)) {
+		soqi_buf_home(buf);
+		buf = NULL;
 	}
-	s = soqi_lane_socket(lane);
+	if (lane == NULL)
+		return;
 	if (more) {
-		soqi_accept_arrived(loop, s, lane->queue.first, result);
+		arrived(loop, lane, result, buf);
 		return;
 	}
 	if (soqi_likely(lane->index != SOQI_LANE_WATCH))
-		soqi_judge_note(s, result);
+		soqi_judge_note(soqi_lane_socket(lane), result);
+	if (buf != NULL)
+		lane->queue.first->priv.address = buf;
 	lane->in_kernel = false;
+	loop->in_kernel--;
 	lane->result = result;
 	soqi_settled_push(loop, lane);
+}
+
+/*
+ * First of all to be settled: it was over before anything came that the turn has slept
+ * for, and a program that answers a request likes to know its last answer gone.
+ */
+void soqi_finish_silent(struct soq_loop *loop, uint64_t token, int32_t result)
+{
+	struct soqi_lane *lane = lane_of_token(loop, token);
+
+	if (lane == NULL)
+		return;
+	assert(lane->lazy && !lane->settled);
+	lane->lazy = false;
+	lane->in_kernel = false;
+	loop->in_kernel--;
+	lane->result = result;
+	lane->settled = true;
+	lane->next_settled = loop->settled_first;
+	loop->settled_first = lane;
+	if (loop->settled_last == NULL)
+		loop->settled_last = lane;
 }
 
 void soqi_again(struct soq_loop *loop, struct soqi_lane *lane)
 {
 	assert(lane->in_kernel);
 	lane->in_kernel = false;
+	loop->in_kernel--;
 	lane->result = -EAGAIN;
 	soqi_settled_push(loop, lane);
 }
@@ -177,9 +224,15 @@ static void settle_lane(struct soq_loop *loop, struct soqi_lane *lane)
 		lane->held = true;
 		return;
 	}
-	switch (lane->queue.first->priv.kind) {
+	switch (soqi_unlikely(lane->polls) ? SOQI_KIND_POLL : lane->queue.first->priv.kind) {
+	case SOQI_KIND_POLL:
+		settle_poll(lane, &ended);
+		break;
 	case SOQI_KIND_ACCEPT:
 		soqi_accept_settle(loop, s, &ended);
+		break;
+	case SOQI_KIND_RECV_BUF:
+		soqi_receive_settle(loop, s, lane, &ended);
 		break;
 	case SOQI_KIND_CONNECT:
 		soqi_connect_settle(loop, s, &ended);
@@ -191,10 +244,7 @@ static void settle_lane(struct soq_loop *loop, struct soqi_lane *lane)
 		soqi_lane_settle(lane, lane->result, &ended);
 		break;
 	default:
-		if (soqi_unlikely(lane->polls))
-			settle_poll(lane, &ended);
-		else
-			settle_transfer(loop, s, lane, &ended);
+		settle_transfer(loop, s, lane, &ended);
 		break;
 	}
 	soqi_ops_end(loop, s, &ended);

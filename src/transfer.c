@@ -2,6 +2,7 @@
 /* Every send and receive: the checks, the start, the synchronous twin. */
 #include "detached.h"
 #include "endpoint.h"
+#include "pool.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -85,7 +86,7 @@ int soqi_endpoint_check(const struct soq_socket *s, const struct soq_endpoint *e
 }
 
 /* The flags a caller may pass: above them are the library's own. */
-#define SEND_FLAGS (SOQ_CORK | SOQ_ZEROCOPY)
+#define SEND_FLAGS (SOQ_CORK | SOQ_ZEROCOPY | SOQ_LAZY)
 #define RECV_FLAGS (SOQ_EXACT | SOQ_PEEK)
 
 static int send_check(const struct soq_socket *s, const struct soq_op *op,
@@ -93,7 +94,8 @@ static int send_check(const struct soq_socket *s, const struct soq_op *op,
 {
 	int error;
 
-	if ((t->flags & ~SEND_FLAGS) != 0 || ((t->flags & SOQ_CORK) && !soqi_is_stream(s)))
+	if ((t->flags & ~SEND_FLAGS) != 0 ||
+	    ((t->flags & (SOQ_CORK | SOQ_LAZY)) && !soqi_is_stream(s)))
 		return -EINVAL;
 	if (s->type == SOCK_SEQPACKET && op->priv.length == 0)
 		return -EINVAL;
@@ -178,6 +180,9 @@ static int64_t transfer_attached(struct soq_socket *s, const struct soqi_transfe
 
 	if (error == 0)
 		error = soqi_transfer_check(s, op, t, true);
+	/* It would wait for what only the caller can do, who waits here. */
+	if (error == 0 && t->index == SOQI_LANE_RECV && soqi_receive_blocks(s))
+		error = -EBUSY;
 	if (error == 0)
 		error = soqi_sync_begin(s, t->index, op);
 	if (error != 0)

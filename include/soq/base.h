@@ -29,7 +29,8 @@ struct soq_loop;   /* the submission/completion core: soq/loop.h */
 struct soq_socket; /* one socket of a loop: soq/socket.h */
 struct soq_op;     /* one asynchronous operation: soq/op.h */
 struct soq_event;  /* one completion, by value: soq/op.h */
-struct soq_buf;    /* a lent buffer; always NULL until pools arrive */
+struct soq_pool;   /* buffers the kernel fills: soq/pool.h */
+struct soq_buf;    /* one of them, lent: soq/pool.h */
 
 /**
  * Where a loop takes its memory from.

@@ -33,7 +33,7 @@ struct soq_event {
 	int64_t result;
 	uint32_t flags; /* SOQ_F_* */
 	uint32_t reserved0;
-	struct soq_buf *buf;       /* the lent buffer, or NULL */
+	struct soq_buf *buf;       /* the lent buf, or NULL */
 	struct soq_socket *socket; /* the accepted socket, or NULL */
 	uint64_t reserved[2];
 };
@@ -112,8 +112,14 @@ struct soq_op {
 		struct iovec whole;
 		uint64_t length;
 		uint64_t moved;
-		struct soq_socket *carried_first;
-		struct soq_socket *carried_last;
+		union {
+			struct soq_socket *carried_first;
+			struct soq_buf *buf_first;
+		};
+		union {
+			struct soq_socket *carried_last;
+			struct soq_buf *buf_last;
+		};
 		int64_t result;
 		uint64_t segment_offset;
 		uint32_t segment;

@@ -10,6 +10,7 @@
 #include <soq/op.h>
 #include <soq/option.h>
 #include <soq/poll.h>
+#include <soq/pool.h>
 #include <soq/socket.h>
 #include <soq/stream.h>
 

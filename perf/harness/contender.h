@@ -13,6 +13,7 @@ struct contender {
 	const char *name;
 	bool is_soq;
 	bool is_uring;
+	uint32_t direct_count; /* of soq: places for direct descriptors */
 	/* Listens at a free loopback port. Returns 0, or -errno: it cannot be had here. */
 	int (*create)(const struct contender *self, void **state_out, struct sockaddr_in *where);
 	/* Accepts what has come until `accepts` connections are there. */
@@ -26,6 +27,7 @@ struct contender {
 
 /* The contenders, soq first; those that cannot be had here fail in create(). */
 extern const struct contender contender_soq_uring;
+extern const struct contender contender_soq_direct;
 extern const struct contender contender_soq_epoll;
 extern const struct contender contender_raw_epoll;
 extern const struct contender contender_raw_edge;

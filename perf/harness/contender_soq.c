@@ -15,18 +15,29 @@ struct soq_state {
 	uint64_t answered;
 };
 
-static int open_echo(struct soq_state *s, uint32_t backend, struct sockaddr_in *where)
+static int open_echo(struct soq_state *s, const struct contender *self, struct sockaddr_in *where)
 {
-	struct soq_loop_options options = { .size = sizeof(options), .backend = backend };
+	struct soq_loop_options options = { .size = sizeof(options),
+					    .backend = self->is_uring ? SOQ_BACKEND_URING
+								      : SOQ_BACKEND_EPOLL,
+					    .direct_count = self->direct_count };
+	struct soq_loop_info info = { .size = sizeof(info) };
 	struct soq_endpoint ep;
 	int ret;
 
 	ret = soq_loop_create(&options, &s->loop);
 	if (ret < 0)
 		return ret;
-	ret = soq_endpoint_loopback(AF_INET, 0, &ep);
+	/* Without its table it would be another row's server under this name. */
+	ret = soq_loop_info(s->loop, &info);
+	if (ret == 0 && info.direct_count < self->direct_count)
+		ret = info.feature_errors[__builtin_ctz(SOQ_FEATURE_DIRECT)];
+	if (ret == 0 && info.direct_count < self->direct_count)
+		ret = -EMFILE;
 	if (ret == 0)
-		ret = echo_open(s->loop, &ep, &s->echo);
+		ret = soq_endpoint_loopback(AF_INET, 0, &ep);
+	if (ret == 0)
+		ret = echo_open(s->loop, &ep, 0, &s->echo);
 	if (ret == 0)
 		ret = echo_address(s->echo, &ep);
 	if (ret == 0)
@@ -41,7 +52,7 @@ static int create(const struct contender *self, void **state_out, struct sockadd
 
 	if (!s)
 		return -ENOMEM;
-	ret = open_echo(s, self->is_uring ? SOQ_BACKEND_URING : SOQ_BACKEND_EPOLL, where);
+	ret = open_echo(s, self, where);
 	if (ret < 0) {
 		if (s->loop)
 			soq_loop_destroy(s->loop);
@@ -119,6 +130,18 @@ const struct contender contender_soq_uring = {
 	.name = "soq, io_uring",
 	.is_soq = true,
 	.is_uring = true,
+	.create = create,
+	.accept = accept_all,
+	.answer = answer,
+	.report = report,
+	.destroy = destroy,
+};
+
+const struct contender contender_soq_direct = {
+	.name = "soq, direct",
+	.is_soq = true,
+	.is_uring = true,
+	.direct_count = 4097, /* the most clients there are, and the listener */
 	.create = create,
 	.accept = accept_all,
 	.answer = answer,

@@ -12,7 +12,7 @@
 
 #define WARM_UP_TURNS  50
 #define BLOCK_TURNS    50 /* turns of one contender before the next one's */
-#define CONTENDERS_MAX 5
+#define CONTENDERS_MAX 6
 
 struct settings {
 	uint32_t ready;
@@ -22,7 +22,8 @@ struct settings {
 };
 
 static const struct contender *const contenders[] = {
-	&contender_soq_uring, &contender_soq_epoll, &contender_raw_epoll, &contender_raw_edge,
+	&contender_soq_uring, &contender_soq_direct, &contender_soq_epoll,
+	&contender_raw_epoll, &contender_raw_edge,
 #ifdef PERF_HAVE_URING
 	&contender_raw_uring,
 #endif
@@ -35,7 +36,7 @@ static const char help[] =
 	"\n"
 	"Clients and server in one thread: each turn K clients send a request, the server\n"
 	"answers all of them, every byte is compared. One line for each server: soq on both\n"
-	"backends, raw epoll, raw liburing.\n"
+	"backends, and with direct descriptors; raw epoll, raw liburing.\n"
 	"\n"
 	"  --ready K    connections ready in every turn (64; 1 to 4096)\n"
 	"  --size SIZE  bytes of a request (64; 1 to 16Ki)\n"

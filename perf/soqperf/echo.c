@@ -36,6 +36,7 @@ struct echo {
 	struct soq_loop *loop;
 	struct soq_socket *listener;
 	struct soq_op accept;
+	uint32_t send_flags;
 	struct echo_counters counters;
 	struct slab *slabs;
 	struct connection *free;
@@ -129,7 +130,7 @@ static void echo_back(struct connection *c, uint32_t bytes)
 	c->filling ^= 1;
 	c->held_bytes = 0;
 	c->sending_bytes = bytes;
-	if (soq_send_async(c->socket, &c->send, data, bytes, 0) < 0) {
+	if (soq_send_async(c->socket, &c->send, data, bytes, c->echo->send_flags) < 0) {
 		c->sending_bytes = 0;
 		end_connection(c, false);
 		return;
@@ -234,7 +235,8 @@ static int listen_at(struct echo *e, const struct soq_endpoint *ep)
 	return ret;
 }
 
-int echo_open(struct soq_loop *loop, const struct soq_endpoint *ep, struct echo **out)
+int echo_open(struct soq_loop *loop, const struct soq_endpoint *ep, uint32_t send_flags,
+	      struct echo **out)
 {
 	struct echo *e = calloc(1, sizeof(*e));
 	int ret;
@@ -242,6 +244,7 @@ int echo_open(struct soq_loop *loop, const struct soq_endpoint *ep, struct echo 
 	if (!e)
 		return -ENOMEM;
 	e->loop = loop;
+	e->send_flags = send_flags;
 	e->accept = (struct soq_op){ .done = on_accept, .user = e };
 	e->open.next = &e->open;
 	e->open.prev = &e->open;

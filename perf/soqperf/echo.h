@@ -26,8 +26,12 @@ struct echo_counters {
 	int error;            /* why accepting ended, 0 while it goes on */
 };
 
-/* Listens at `ep` and starts accepting. Returns 0 and `*out`, or -errno. */
-int echo_open(struct soq_loop *loop, const struct soq_endpoint *ep, struct echo **out);
+/*
+ * Listens at `ep` and starts accepting. Answers are sent with `send_flags`: SOQ_LAZY
+ * unless somebody waits for their ends. Returns 0 and `*out`, or -errno.
+ */
+int echo_open(struct soq_loop *loop, const struct soq_endpoint *ep, uint32_t send_flags,
+	      struct echo **out);
 
 /* Where it listens. */
 int echo_address(struct echo *e, struct soq_endpoint *ep_out);

@@ -111,7 +111,7 @@ static int serve(const struct server_options *options)
 {
 	int ret, code = EXIT_CODE_OK;
 
-	ret = echo_open(server.loop, &options->endpoint, &server.echo);
+	ret = echo_open(server.loop, &options->endpoint, SOQ_LAZY, &server.echo);
 	if (ret < 0) {
 		fprintf(stderr, "soqperf: cannot listen: %s\n", strerror(-ret));
 		return EXIT_CODE_CANNOT_RUN;

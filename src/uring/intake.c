@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One completion in, as plain values: whose it is, and what of it concerns the core. */
+#include "../pool.h"
 #include "uring.h"
 
 #include <errno.h>
@@ -20,10 +21,13 @@ void soqi_uring_intake(struct soq_loop *loop, uint64_t user_data, int32_t result
 {
 	struct soqi_uring *impl = loop->impl;
 	uint64_t token = user_data & SOQI_TOKEN_MASK;
+	struct soq_buf *buf = NULL;
 
 	switch (user_data & SOQI_URING_TAG_MASK) {
 	case SOQI_URING_TAG_REQUEST:
-		soqi_finish(loop, token, result, (flags & IORING_CQE_F_MORE) != 0);
+		if (flags & IORING_CQE_F_BUFFER)
+			buf = soqi_buf_filled(loop, flags >> IORING_CQE_BUFFER_SHIFT);
+		soqi_finish_buf(loop, token, result, (flags & IORING_CQE_F_MORE) != 0, buf);
 		break;
 	case SOQI_URING_TAG_CANCEL:
 		cancel_done(loop, token, result);

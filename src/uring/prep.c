@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Requests into SQEs, and nothing else. */
+#include "../pool.h"
 #include "uring.h"
 
 #include <assert.h>
@@ -61,6 +62,31 @@ static unsigned poll_mask(short events)
 	return (unsigned)events | (events & POLLPRI ? POLLRDBAND : 0u);
 }
 
+/*
+ * The kernel lays a message out in the buf as this says: a name, control data, bytes.
+ * Without control data the room for it is the name's, so the bytes stay where they are.
+ */
+static const struct msghdr with_control = { .msg_namelen = SOQI_BUF_NAME_BYTES,
+					    .msg_controllen = SOQI_BUF_CONTROL_BYTES };
+static const struct msghdr without_control = { .msg_namelen = SOQI_BUF_NAME_BYTES +
+							      SOQI_BUF_CONTROL_BYTES };
+
+static void prep_recv_buf(struct io_uring_sqe *sqe, const struct soqi_request *request)
+{
+	const struct msghdr *layout = request->control ? &with_control : &without_control;
+
+	if (request->header != NULL)
+		io_uring_prep_recvmsg(sqe, request->fd, request->header, 0);
+	else if (request->kind == SOQI_REQUEST_RECV_BUF)
+		io_uring_prep_recv(sqe, request->fd, NULL, 0, 0);
+	else if (request->whole)
+		io_uring_prep_recvmsg_multishot(sqe, request->fd, (struct msghdr *)layout, 0);
+	else
+		io_uring_prep_recv_multishot(sqe, request->fd, NULL, 0, 0);
+	io_uring_sqe_set_flags(sqe, IOSQE_BUFFER_SELECT);
+	sqe->buf_group = request->bufs->group;
+}
+
 void soqi_prep_request(struct soqi_uring *impl, struct io_uring_sqe *sqe,
 		       const struct soqi_request *request)
 {
@@ -70,6 +96,10 @@ void soqi_prep_request(struct soqi_uring *impl, struct io_uring_sqe *sqe,
 		break;
 	case SOQI_REQUEST_RECV:
 		prep_recv(impl, sqe, request);
+		break;
+	case SOQI_REQUEST_RECV_BUF:
+	case SOQI_REQUEST_RECV_BUF_MULTISHOT:
+		prep_recv_buf(sqe, request);
 		break;
 	case SOQI_REQUEST_ACCEPT:
 		io_uring_prep_accept(sqe, request->fd, NULL, NULL, SOCK_CLOEXEC);

@@ -29,9 +29,9 @@ static int uring_create(struct soq_loop *loop, const struct soq_loop_options *op
 static void uring_release(struct soq_loop *loop, struct soqi_uring *impl)
 {
 	soqi_free(loop, impl->holds.entries, impl->holds.max * sizeof(struct soqi_hold));
+	soqi_direct_release(loop, impl);
 	soqi_free(loop, impl->messages, impl->messages_max * sizeof(struct msghdr));
 	soqi_free(loop, impl, sizeof(*impl));
-	loop->impl = NULL;
 }
 
 static void uring_destroy(struct soq_loop *loop, bool child)
@@ -42,11 +42,18 @@ static void uring_destroy(struct soq_loop *loop, bool child)
 	if (!impl->dead)
 		soqi_ring_destroy(impl, owner, child);
 	uring_release(loop, impl);
+	loop->impl = NULL;
 }
 
 static int uring_own(struct soq_loop *loop)
 {
 	return soqi_ring_own(loop, loop->impl);
+}
+
+/* Its place was one of a ring that is gone. */
+static void forget_place(struct soq_socket *s)
+{
+	s->backend_bits = 0;
 }
 
 /*
@@ -64,10 +71,12 @@ static int uring_inherit(struct soq_loop *loop)
 	error = uring_create(loop, &loop->options);
 	if (error != 0)
 		return error;
+	soqi_slot_each(loop, forget_place);
+	loop->stats.direct_sockets = 0;
 	soqi_ring_destroy(old, false, false);
 	soqi_holds_end(loop, &old->holds);
-	soqi_free(loop, old->messages, old->messages_max * sizeof(struct msghdr));
-	soqi_free(loop, old, sizeof(*old));
+	uring_release(loop, old);
+	soqi_uring_pools_move(loop);
 	return uring_own(loop);
 }
 
@@ -89,7 +98,6 @@ static void uring_submit(struct soq_loop *loop, struct soq_socket *s, struct soq
 	struct soqi_uring *impl = loop->impl;
 	struct io_uring_sqe *sqe = soqi_ring_sqe(loop, impl);
 
-	(void)s;
 	if (sqe == NULL) {
 		soqi_again(loop, lane);
 		return;
@@ -97,6 +105,10 @@ static void uring_submit(struct soq_loop *loop, struct soq_socket *s, struct soq
 	soqi_prep_request(impl, sqe, request);
 	if (soqi_unlikely(request->zerocopy != NULL))
 		make_zerocopy(loop, impl, sqe, request);
+	if (request->lazy_bytes > 0)
+		soqi_silent_add(impl, sqe, request);
+	if (impl->direct.count > 0)
+		soqi_direct_use(loop, impl, s, sqe);
 }
 
 static void uring_cancel(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
@@ -113,8 +125,7 @@ static void uring_cancel(struct soq_loop *loop, struct soq_socket *s, struct soq
 
 static void uring_detach(struct soq_loop *loop, struct soq_socket *s)
 {
-	(void)loop;
-	(void)s;
+	soqi_direct_leave(loop, loop->impl, s);
 }
 
 static bool uring_push(struct soq_loop *loop)
@@ -184,9 +195,11 @@ static void reap_overflow(struct soq_loop *loop, struct soqi_uring *impl)
 /* A ring that cannot be entered keeps its requests for ever: ending it ends them. */
 static int uring_die(struct soq_loop *loop, struct soqi_uring *impl, int error)
 {
+	soqi_direct_clear(impl);
 	soqi_ring_destroy(impl, true, false);
 	impl->dead = true;
 	soqi_holds_end(loop, &impl->holds);
+	impl->silent_count = 0;
 	return error;
 }
 
@@ -196,6 +209,8 @@ static int uring_wait(struct soq_loop *loop, int64_t until_ns)
 	int result;
 
 	arm_wake(loop, impl);
+	if (!soqi_silent_may_sleep(loop, impl))
+		until_ns = SOQI_NOW;
 	result = enter_until(loop, impl, until_ns);
 	/*
 	 * The answer is the number submitted, or why nothing was waited for; whether
@@ -209,6 +224,7 @@ static int uring_wait(struct soq_loop *loop, int64_t until_ns)
 		loop->segments_used = 0;
 	(void)soqi_ring_reap(loop, impl);
 	reap_overflow(loop, impl);
+	soqi_silent_settle(loop, impl);
 	return 0;
 }
 
@@ -234,4 +250,7 @@ const struct soqi_backend soqi_backend_uring = {
 	.push = uring_push,
 	.wait = uring_wait,
 	.fd = uring_fd,
+	.pool_add = soqi_uring_pool_add,
+	.pool_remove = soqi_uring_pool_remove,
+	.buf_home = soqi_uring_buf_home,
 };

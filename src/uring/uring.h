@@ -35,6 +35,22 @@ struct soqi_holds {
 	uint32_t first_free;
 };
 
+/* Lazy sends of one turn that go without a completion; any more have one. */
+#define SOQI_SILENT_MAX 512u
+
+struct soqi_silent {
+	uint64_t token;
+	int32_t size_bytes;
+};
+
+/* The table of direct descriptors: see direct.c. */
+struct soqi_direct {
+	uint32_t *free; /* the free places, the last first */
+	uint32_t free_count;
+	uint32_t count; /* 0: there is no table */
+	bool refused;   /* the kernel takes no more */
+};
+
 struct soqi_uring {
 	struct io_uring ring;
 	int enter_fd;         /* the ring, or its number in the thread's table */
@@ -49,6 +65,10 @@ struct soqi_uring {
 	struct msghdr *messages; /* of requests that are not handed over yet */
 	unsigned messages_used;
 	unsigned messages_max;
+	struct soqi_direct direct;
+	unsigned silent_count; /* see silent.c */
+	bool silent_unsure;    /* some are left over from an earlier turn */
+	struct soqi_silent silent[SOQI_SILENT_MAX];
 };
 
 /* io_uring_register(2) on the ring: its result, or -errno. */
@@ -78,6 +98,17 @@ int soqi_probe_features(struct soq_loop *loop, struct soqi_uring *impl);
 /* Notes a feature as in use (0) or why it is not. */
 void soqi_probe_note(struct soq_loop *loop, uint32_t feature, int error);
 
+/* direct.c. Makes the table asked for, on a ring not restricted yet; or why there is none. */
+int soqi_direct_create(struct soq_loop *loop, struct soqi_uring *impl);
+void soqi_direct_release(struct soq_loop *loop, struct soqi_uring *impl);
+/* Lets a request use the socket's place, if it has one or can get one. */
+void soqi_direct_use(struct soq_loop *loop, struct soqi_uring *impl, struct soq_socket *s,
+		     struct io_uring_sqe *sqe);
+/* Empties the socket's place; no request of it is in the kernel. */
+void soqi_direct_leave(struct soq_loop *loop, struct soqi_uring *impl, struct soq_socket *s);
+/* Empties every place of a ring that is about to end. */
+void soqi_direct_clear(struct soqi_uring *impl);
+
 /* prep.c */
 void soqi_prep_request(struct soqi_uring *impl, struct io_uring_sqe *sqe,
 		       const struct soqi_request *request);
@@ -95,6 +126,21 @@ uint64_t soqi_hold_victim(struct soqi_uring *impl, const struct soqi_lane *lane,
 void soqi_hold_intake(struct soq_loop *loop, uint64_t user_data, int32_t result, uint32_t flags);
 /* Lets go of everything: the ring they are of is gone. */
 void soqi_holds_end(struct soq_loop *loop, struct soqi_holds *holds);
+/* silent.c: lazy sends. Asks for a completion only if the send in `sqe` is not all sent. */
+void soqi_silent_add(struct soqi_uring *impl, struct io_uring_sqe *sqe,
+		     const struct soqi_request *request);
+/* Whether the coming enter may sleep. */
+bool soqi_silent_may_sleep(const struct soq_loop *loop, const struct soqi_uring *impl);
+/* Ends those that had no completion, once every completion there is was taken in. */
+void soqi_silent_settle(struct soq_loop *loop, struct soqi_uring *impl);
+
+/* bufring.c */
+int soqi_uring_pool_add(struct soq_loop *loop, struct soq_pool *pool);
+void soqi_uring_pool_remove(struct soq_loop *loop, struct soq_pool *pool);
+void soqi_uring_buf_home(struct soq_loop *loop, struct soqi_pool_class *class,
+			 const struct soq_buf *buf);
+/* The loop has a new ring: its pools are registered there. */
+void soqi_uring_pools_move(struct soq_loop *loop);
 
 /* intake.c: one completion, as plain values, so that tests can feed any order. */
 void soqi_uring_intake(struct soq_loop *loop, uint64_t user_data, int32_t result, uint32_t flags);

@@ -53,6 +53,8 @@ static struct soq_socket *socket_out;
 static struct soq_endpoint ep_out;
 static struct soq_loop_info info = { .size = sizeof(info) };
 static struct soq_loop_stats stats = { .size = sizeof(stats) };
+static struct soq_pool *pool_out;
+static struct soq_pool_info pool_info_out = { .size = sizeof(pool_info_out) };
 static int value;
 static struct soq_socket_info socket_info = { .size = sizeof(socket_info) };
 

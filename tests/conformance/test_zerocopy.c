@@ -93,7 +93,8 @@ static void sends_of_both_kinds_arrive_in_start_order(struct fixture *t)
 
 	for (unsigned i = 0; i < SENDS; i++) {
 		size_t size = sizes[i % COUNT_OF(sizes)];
-		uint32_t flags = (i % 3 ? SOQ_ZEROCOPY : 0u) | (i % 7 ? 0u : SOQ_CORK);
+		uint32_t flags = (i % 3 ? SOQ_ZEROCOPY : 0u) | (i % 7 ? 0u : SOQ_CORK) |
+				 (i % 5 ? 0u : SOQ_LAZY);
 
 		p[i] = probe(t);
 		size_of[i] = size;

@@ -49,6 +49,7 @@ void record(const struct soq_event *event)
 		p->more_sequence = p->sequence;
 	}
 	p->socket = event->socket;
+	p->buf = event->buf;
 	if (p->then)
 		p->then(p, event);
 }

@@ -53,6 +53,7 @@ struct probe {
 	uint32_t more_flags;
 	unsigned more_sequence;
 	struct soq_socket *socket;
+	struct soq_buf *buf; /* the last one lent */
 	struct probe *next;
 };
 
@@ -167,6 +168,12 @@ int64_t now_ns(void);      /* CLOCK_MONOTONIC */
 int64_t watchdog_ns(void); /* 5 s, times SOQ_TEST_SLOW */
 uint64_t env_number(const char *name, uint64_t otherwise);
 struct soq_loop_stats stats_of(struct fixture *t);
+/* A pool as the tier has it; `share` 0 for the default. Teardown finds one that was left. */
+struct soq_pool *pool_open(struct fixture *t, uint32_t share);
+struct soq_pool *pool_open_as(struct fixture *t, const struct soq_pool_options *options);
+/* Destroys it: nothing may be on loan or wait. */
+void pool_close(struct soq_pool *pool);
+struct soq_pool_info pool_info(struct soq_pool *pool);
 void options_of_tier(struct fixture *t, struct soq_loop_options *options);
 void census(struct fd_census *c);
 

@@ -27,6 +27,14 @@ struct fake_ring {
 	uint64_t cancelled; /* the token of the last cancel */
 	uint64_t victim;    /* and the user_data it was for */
 	uint64_t hold;      /* the user_data of the last submit, if it was a zero-copy one, or 0 */
+	/* Lazy sends: the last as the kernel would see it; whether the last wait might sleep. */
+	unsigned lazies;
+	struct io_uring_sqe lazy;
+	bool may_sleep;
+	int refused; /* what waits end with from now on, if not 0 */
+	/* What the kernel shows of its queues. */
+	unsigned sq_head;
+	unsigned sq_flags;
 };
 
 extern struct fake_ring fake_ring;
