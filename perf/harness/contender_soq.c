@@ -15,9 +15,12 @@ struct soq_state {
 	uint64_t answered;
 };
 
-static int open_echo(struct soq_state *s, uint32_t backend, struct sockaddr_in *where)
+static int open_echo(struct soq_state *s, const struct contender *self, struct sockaddr_in *where)
 {
-	struct soq_loop_options options = { .size = sizeof(options), .backend = backend };
+	struct soq_loop_options options = {
+		.size = sizeof(options),
+		.backend = self->is_uring ? SOQ_BACKEND_URING : SOQ_BACKEND_EPOLL,
+	};
 	struct soq_endpoint ep;
 	int ret;
 
@@ -26,7 +29,7 @@ static int open_echo(struct soq_state *s, uint32_t backend, struct sockaddr_in *
 		return ret;
 	ret = soq_endpoint_loopback(AF_INET, 0, &ep);
 	if (ret == 0)
-		ret = echo_open(s->loop, &ep, &s->echo);
+		ret = echo_open(s->loop, &ep, &self->echo, &s->echo);
 	if (ret == 0)
 		ret = echo_address(s->echo, &ep);
 	if (ret == 0)
@@ -41,7 +44,7 @@ static int create(const struct contender *self, void **state_out, struct sockadd
 
 	if (!s)
 		return -ENOMEM;
-	ret = open_echo(s, self->is_uring ? SOQ_BACKEND_URING : SOQ_BACKEND_EPOLL, where);
+	ret = open_echo(s, self, where);
 	if (ret < 0) {
 		if (s->loop)
 			soq_loop_destroy(s->loop);
@@ -107,31 +110,45 @@ static int destroy(void *state)
 
 	echo_close(s->echo);
 	(void)soq_loop_run(s->loop, SOQ_RUN_IDLE, PATIENCE_NS);
-	ret = soq_loop_destroy(s->loop);
-	if (ret == 0) {
-		echo_free(s->echo);
+	ret = echo_free(s->echo);
+	if (ret == 0)
+		ret = soq_loop_destroy(s->loop);
+	if (ret == 0)
 		free(s);
-	}
 	return ret;
 }
 
-const struct contender contender_soq_uring = {
+static struct soq_pool_info pool_info(void *state)
+{
+	struct soq_state *s = state;
+
+	return echo_pool_info(s->echo);
+}
+
+#define SOQ_CALLS                                                                                  \
+	.is_soq = true, .create = create, .accept = accept_all, .answer = answer,                  \
+	.report = report, .pool_info = pool_info, .destroy = destroy
+
+const struct contender contender_pool_uring = {
 	.name = "soq, io_uring",
-	.is_soq = true,
 	.is_uring = true,
-	.create = create,
-	.accept = accept_all,
-	.answer = answer,
-	.report = report,
-	.destroy = destroy,
+	.echo = { .pooled = true },
+	SOQ_CALLS,
+};
+
+const struct contender contender_pool_epoll = {
+	.name = "soq, epoll",
+	.echo = { .pooled = true },
+	SOQ_CALLS,
+};
+
+const struct contender contender_soq_uring = {
+	.name = "  plain, io_uring",
+	.is_uring = true,
+	SOQ_CALLS,
 };
 
 const struct contender contender_soq_epoll = {
-	.name = "soq, epoll",
-	.is_soq = true,
-	.create = create,
-	.accept = accept_all,
-	.answer = answer,
-	.report = report,
-	.destroy = destroy,
+	.name = "  plain, epoll",
+	SOQ_CALLS,
 };

@@ -111,7 +111,7 @@ static int serve(const struct server_options *options)
 {
 	int ret, code = EXIT_CODE_OK;
 
-	ret = echo_open(server.loop, &options->endpoint, &server.echo);
+	ret = echo_open(server.loop, &options->endpoint, &options->echo, &server.echo);
 	if (ret < 0) {
 		fprintf(stderr, "soqperf: cannot listen: %s\n", strerror(-ret));
 		return EXIT_CODE_CANNOT_RUN;
@@ -151,12 +151,12 @@ int server_run(const struct server_options *options)
 	signal(SIGUSR1, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
-	ret = soq_loop_destroy(server.loop);
+	ret = server.echo ? echo_free(server.echo) : 0;
+	if (ret == 0)
+		ret = soq_loop_destroy(server.loop);
 	if (ret < 0) {
 		fprintf(stderr, "soqperf: the loop does not end: %s\n", strerror(-ret));
 		return EXIT_CODE_ERRORS;
 	}
-	if (server.echo)
-		echo_free(server.echo);
 	return code;
 }
