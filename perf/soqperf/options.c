@@ -57,7 +57,7 @@ static const char help_rr[] =
 	"      --server-command C  run this server instead of the own one: it must say where it\n"
 	"                          listens and report as soqperf server does (perf/twins)\n"
 	"      --receive HOW       of the own server: plain, into two buffers of each connection,\n"
-	"                          or pool, into bufs that are lent (DEFAULT)\n"
+	"                          or pool, into bufs that are lent (pool)\n"
 	"      --buffer SIZE       of a buffer, or of a buf of the pool (16Ki; 512 to 16Mi)\n"
 	"      --pool-bufs N       bufs in the pool (64)\n"
 	"      --pool-share N      of them one connection may have (an eighth)\n"
@@ -264,6 +264,7 @@ static void set_defaults(struct options *o)
 		.placement = { -1, -1 },
 		.csv_header = true,
 		.label = "",
+		.echo = { .pooled = true },
 	};
 }
 
