@@ -191,31 +191,38 @@ static double percentile(uint32_t *values, size_t count, double percent)
 	return values[i < count ? i : count - 1];
 }
 
-static int compare_ratio(const void *a, const void *b)
+static int compare_double(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
 
 	return (x > y) - (x < y);
 }
 
+static double median_of(double *values, size_t count)
+{
+	qsort(values, count, sizeof(*values), compare_double);
+	return count ? values[count / 2] : 0;
+}
+
+/* Of the turns of one block: one that was interrupted does not count more than another. */
+static double block_median(const struct bout *b, size_t first, size_t turns, double *room)
+{
+	for (size_t i = 0; i < turns; i++)
+		room[i] = b->whole_ns[first + i];
+	return median_of(room, turns);
+}
+
 double bout_ratio(const struct bout *b, const struct bout *of, size_t block_turns)
 {
 	size_t blocks = b->turn_count / block_turns;
-	double *ratios = malloc((blocks + 1) * sizeof(*ratios)), median = 0;
+	double *ratios = malloc((blocks + block_turns) * sizeof(*ratios)), median = 0;
 
 	for (size_t i = 0; ratios && i < blocks; i++) {
-		double mine = 0, theirs = 0;
-
-		for (size_t k = i * block_turns; k < (i + 1) * block_turns; k++) {
-			mine += b->whole_ns[k];
-			theirs += of->whole_ns[k];
-		}
-		ratios[i] = mine / theirs;
+		ratios[i] = block_median(b, i * block_turns, block_turns, ratios + blocks);
+		ratios[i] /= block_median(of, i * block_turns, block_turns, ratios + blocks);
 	}
-	if (ratios && blocks) {
-		qsort(ratios, blocks, sizeof(*ratios), compare_ratio);
-		median = ratios[blocks / 2];
-	}
+	if (ratios)
+		median = median_of(ratios, blocks);
 	free(ratios);
 	return median;
 }
