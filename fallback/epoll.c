@@ -14,6 +14,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -30,13 +31,40 @@ struct soqi_epoll {
 	struct epoll_event events[EVENTS_MAX];
 };
 
+/* Of Linux 6.9, in <linux/eventpoll.h>, which <sys/epoll.h> does not go with. */
+struct busy_poll {
+	uint32_t us;
+	uint16_t budget; /* 0: the kernel's default */
+	uint8_t prefer;
+	uint8_t pad;
+};
+
+#define BUSY_POLL_SET _IOW(0x8A, 0x01, struct busy_poll)
+
+/* The kernel counts in microseconds; less than one is one. */
+static int busy_poll_set(int fd, const struct soq_loop_options *options)
+{
+	const struct busy_poll params = { .us = (options->napi_ns + 999) / 1000,
+					  .prefer = (options->flags & SOQ_LOOP_NAPI_PREFER) != 0 };
+
+	if (options->napi_ns == 0 || (options->features_off & SOQ_FEATURE_NAPI))
+		return -ECANCELED;
+	return ioctl(fd, BUSY_POLL_SET, &params) == 0 ? 0 : -errno;
+}
+
+static void busy_poll_note(struct soq_loop *loop, int error)
+{
+	loop->info.feature_errors[__builtin_ctz(SOQ_FEATURE_NAPI)] = error;
+	if (error == 0)
+		loop->info.features |= SOQ_FEATURE_NAPI;
+}
+
 static int epoll_create_backend(struct soq_loop *loop, const struct soq_loop_options *options)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.u64 = WAKE_MARK };
 	struct soqi_epoll *impl = soqi_alloc(loop, sizeof(*impl));
 	int error;
 
-	(void)options;
 	if (impl == NULL)
 		return -ENOMEM;
 #ifdef SOQ_VALGRIND
@@ -46,6 +74,7 @@ static int epoll_create_backend(struct soq_loop *loop, const struct soq_loop_opt
 	impl->fd = epoll_create1(EPOLL_CLOEXEC);
 	if (impl->fd >= 0 && epoll_ctl(impl->fd, EPOLL_CTL_ADD, loop->wake_fd, &event) == 0) {
 		loop->impl = impl;
+		busy_poll_note(loop, busy_poll_set(impl->fd, options));
 		return 0;
 	}
 	error = -errno;

@@ -115,7 +115,7 @@ int soq_accept_async(struct soq_socket *s, struct soq_op *op, uint32_t flags)
 	return 0;
 }
 
-bool soqi_multishot_armed(const struct soq_socket *s)
+static bool multishot_armed(const struct soq_socket *s)
 {
 	const struct soq_op *op = s->lane[SOQI_LANE_RECV].queue.first;
 
@@ -142,7 +142,7 @@ int soq_accept(struct soq_socket *s, struct soq_socket **accepted_out,
 		return error;
 	if (s->phase != SOQI_PHASE_LISTENING)
 		return -EINVAL;
-	if (soqi_multishot_armed(s))
+	if (multishot_armed(s))
 		return -EBUSY;
 	error = soqi_sync_begin(s, SOQI_LANE_RECV, &op);
 	if (error != 0)

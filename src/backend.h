@@ -53,10 +53,16 @@ struct soqi_request {
 	int message_flags; /* MSG_*; with MSG_DONTWAIT it comes back with -EAGAIN, it never waits */
 	short poll_events; /* POLL*, of a poll: the result is those that are there */
 	uint32_t segment_count;
-	bool waits;   /* of detached sockets: a try may block, and what it accepts blocks */
-	bool lent;    /* the memory is a caller's: see own.h */
-	bool whole;   /* RECV_BUF: a message, with its sender */
-	bool control; /* and with what the kernel tells of it */
+	/*
+	 * A send whose event may come late: the backend may leave out its completion,
+	 * sleep with it once in wait(), and tell soqi_finish_silent() afterwards. It must
+	 * not wait in the kernel then: what it did not send comes back short, or -EAGAIN.
+	 */
+	int32_t lazy_bytes; /* all of such a send; else 0 */
+	bool waits;         /* of detached sockets: a try may block, and what it accepts blocks */
+	bool lent;          /* the memory is a caller's: see own.h */
+	bool whole;         /* RECV_BUF: a message, with its sender */
+	bool control;       /* and with what the kernel tells of it */
 	struct soqi_pool_class *bufs; /* RECV_BUF: where from; it has one at home */
 	struct iovec *segments;
 	struct msghdr *header; /* of a message, filled in; NULL: the segments are all */
@@ -115,6 +121,12 @@ void soqi_finish(struct soq_loop *loop, uint64_t token, int32_t result, bool mor
 void soqi_finish_buf(struct soq_loop *loop, uint64_t token, int32_t result, bool more,
 		     struct soq_buf *buf);
 void soqi_again(struct soq_loop *loop, struct soqi_lane *lane);
+
+/*
+ * The same for a lazy send that came back without a completion: `result` is all of
+ * it. Nothing, if its completion came after all.
+ */
+void soqi_finish_silent(struct soq_loop *loop, uint64_t token, int32_t result);
 
 /* The request cancel() was called for was not found; if it is still there, ask again. */
 void soqi_cancel_missed(struct soq_loop *loop, uint64_t token);

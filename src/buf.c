@@ -20,19 +20,21 @@ static struct soqi_pool_class *class_of(const struct soq_buf *buf)
 
 static void leave_home(struct soqi_pool_class *class, struct soq_buf *buf)
 {
-	assert(buf->priv.state == SOQI_BUF_HOME && class->home_count > 0);
-	class->home_count--;
 	class->pool->taken_count++;
 	buf->priv.state = SOQI_BUF_TAKEN;
 	buf->priv.next = NULL;
+	/* Until it is known how much is in it. */
+	buf->priv.used_bytes = class->size_bytes;
 	soqi_own_take(buf->priv.memory, class->size_bytes, class->size_bytes);
 }
 
 struct soq_buf *soqi_buf_take(struct soqi_pool_class *class)
 {
-	struct soq_buf *buf = class->home_first;
+	struct soq_buf *buf = class->list_first;
 
-	class->home_first = buf->priv.next;
+	assert(class->list_count > 0 && buf->priv.state == SOQI_BUF_HOME);
+	class->list_first = buf->priv.next;
+	class->list_count--;
 	leave_home(class, buf);
 	return buf;
 }
@@ -47,8 +49,9 @@ struct soq_buf *soqi_buf_filled(struct soq_loop *loop, uint32_t id)
 	if (pool == NULL)
 		return NULL;
 	buf = &pool->bufs[id - pool->id_first];
-	if (buf->priv.state != SOQI_BUF_HOME || !class_of(buf)->registered)
+	if (buf->priv.state != SOQI_BUF_RING)
 		return NULL;
+	class_of(buf)->ring_count--;
 	leave_home(class_of(buf), buf);
 	return buf;
 }
@@ -69,19 +72,18 @@ void soqi_buf_home(struct soq_buf *buf)
 	class = class_of(buf);
 	if (pool->flags & SOQ_POOL_SCRUB)
 		explicit_bzero(buf->priv.memory, buf->priv.used_bytes);
-	buf->priv.used_bytes = 0;
-	buf->priv.state = SOQI_BUF_HOME;
 	buf->data = NULL;
 	buf->size_bytes = 0;
 	soqi_own_give(buf->priv.memory, class->size_bytes);
-	class->home_count++;
-	if (pool->parked_count > 0)
-		pool->credit++;
-	if (class->registered) {
+	if (class->registered && class->list_count >= class->reserve) {
+		buf->priv.state = SOQI_BUF_RING;
+		class->ring_count++;
 		pool->loop->backend->buf_home(pool->loop, class, buf);
 	} else {
-		buf->priv.next = class->home_first;
-		class->home_first = buf;
+		buf->priv.state = SOQI_BUF_HOME;
+		buf->priv.next = class->list_first;
+		class->list_first = buf;
+		class->list_count++;
 	}
 }
 
@@ -132,11 +134,9 @@ int32_t soqi_buf_try(const struct soqi_request *request, struct soq_buf **buf_ou
 				 ? try_message(request, buf->priv.memory, class->size_bytes)
 				 : try_bytes(request->fd, buf->priv.memory, class->size_bytes);
 	} while (result == -EINTR);
-	if (result > 0) {
-		*buf_out = buf;
-		buf->priv.used_bytes = (uint32_t)result;
-	} else {
-		*buf_out = NULL;
+	*buf_out = result > 0 ? buf : NULL;
+	if (result <= 0) {
+		buf->priv.used_bytes = 0;
 		soqi_buf_home(buf);
 	}
 	return (int32_t)result;
@@ -233,9 +233,11 @@ int soq_buf_return(struct soq_buf *buf)
 	/* The socket may be closed, and its slot another's by now. */
 	lives = s->state == SOQI_SOCKET_OPEN && s->backend_generation == buf->priv.life;
 	buf->priv.pool->returns++;
+	buf->priv.pool->credit++;
+	buf->priv.pool->came_home = true;
 	soqi_buf_home(buf);
 	if (lives)
-		soqi_receive_resume(s->loop, s);
+		soqi_carry_returned(s->loop, s);
 	return 0;
 }
 

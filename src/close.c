@@ -188,7 +188,7 @@ void soqi_close_begin(struct soq_socket *s, enum soqi_close_mode mode, struct so
 		drop_undelivered(s, &loop->ready);
 		drop_undelivered(s, &loop->waiting);
 	}
-	dropped = soqi_receive_drop(s);
+	dropped = soqi_carry_drop(s);
 	lane_stop(s, &s->lane[SOQI_LANE_RECV]);
 	soqi_watch_stop(s);
 	if (lingers(s, mode))

@@ -11,13 +11,13 @@
 #define INFO_SIZE_MIN    sizeof(struct soq_loop_info)
 #define STATS_SIZE_MIN   sizeof(struct soq_loop_stats)
 
+#define DIRECT_COUNT_MAX (1u << 20)
+#define NAPI_NS_MAX      10000000u
+
 #define FEATURES_ALL ((1u << SOQ_FEATURE_COUNT) - 1)
 
 static const char *const feature_names[SOQ_FEATURE_COUNT] = {
-	"restrictions",
-	"registered-fd",
-	"abs-timer",
-	"no-iowait",
+	"restrictions", "registered-fd", "abs-timer", "no-iowait", "direct", "napi",
 };
 
 static uint32_t feature_by_name(const char *name, size_t length)
@@ -62,6 +62,15 @@ static int environment_read(struct soq_loop_options *options)
 	return features != NULL ? features_read(features, &options->features_off) : 0;
 }
 
+static bool tuning_is_known(const struct soq_loop_options *options)
+{
+	if (options->direct_count > DIRECT_COUNT_MAX || options->napi_ns > NAPI_NS_MAX)
+		return false;
+	if ((options->flags & SOQ_LOOP_NAPI_PREFER) && options->napi_ns == 0)
+		return false;
+	return (options->flags & ~SOQ_LOOP_NAPI_PREFER) == 0 && options->reserved0 == 0;
+}
+
 int soqi_options_read(const struct soq_loop_options *from, struct soq_loop_options *options)
 {
 	memset(options, 0, sizeof(*options));
@@ -71,7 +80,8 @@ int soqi_options_read(const struct soq_loop_options *from, struct soq_loop_optio
 			return -EINVAL;
 		memcpy(options, from, from->size);
 	}
-	if (options->backend > SOQ_BACKEND_EPOLL || (options->features_off & ~FEATURES_ALL) != 0)
+	if (options->backend > SOQ_BACKEND_EPOLL || (options->features_off & ~FEATURES_ALL) != 0 ||
+	    !tuning_is_known(options))
 		return -EINVAL;
 	for (size_t i = 0; i < sizeof(options->reserved) / sizeof(options->reserved[0]); i++)
 		if (options->reserved[i] != 0)

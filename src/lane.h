@@ -71,11 +71,11 @@ struct soqi_lane {
 	bool solo : 1;                  /* one op a request: a gather met an error */
 	bool held : 1;                  /* send lane: -EPIPE waits for the receive lane's verdict */
 	bool starved : 1;               /* waits for what no kernel tells: see backoff.c */
-	bool polls : 1;        /* its request waits for room, or for bytes, and moves none */
-	bool parked : 1;       /* waits for a buf of an empty pool */
-	bool multishot : 1;    /* its request brings one buf after another */
-	uint8_t buf_class : 2; /* of those bufs */
-	int32_t sync_cause;    /* why a synchronous call was cut short; 0 none */
+	bool polls : 1;     /* its request waits for room, or for bytes, and moves none */
+	bool parked : 1;    /* waits for a buf of an empty pool */
+	bool multishot : 1; /* its request brings one buf after another */
+	bool lazy : 1;      /* its request was a lazy send, and has not ended well */
+	int32_t sync_cause; /* why a synchronous call was cut short; 0 none */
 };
 
 /* Appends `op`, which is in no lane. */

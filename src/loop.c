@@ -2,6 +2,7 @@
 /* The loop: made, owned, run, ended. One turn is here; what it does is elsewhere. */
 #include "pool.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,6 +172,7 @@ int soq_loop_create(const struct soq_loop_options *options, struct soq_loop **lo
 	loop->allocator = allocator;
 	loop->options = read;
 	loop->wake_fd = -1;
+	loop->impatient = 1;
 	loop->stats.allocations = 1;
 	loop->stats.allocated_bytes = sizeof(*loop);
 	error = soqi_owner_init(loop);
@@ -227,6 +229,7 @@ int soq_loop_destroy(struct soq_loop *loop)
 	    loop->stats.ops_in_flight > 0 || loop->stats.events_waiting > 0 ||
 	    atomic_load(&loop->posted) != NULL)
 		return -EBUSY;
+	assert(loop->in_kernel == 0 && loop->impatient == 1);
 	destroy(loop, false);
 	return 0;
 }
@@ -381,7 +384,9 @@ static int run(struct soq_loop *loop, enum soq_run until, int64_t timeout_ns)
 			return count;
 		if (stop_taken(loop))
 			return count;
+		loop->impatient--;
 		error = soqi_turn(loop, loop->ready_events > 0 ? SOQI_NOW : until_ns);
+		loop->impatient++;
 		count += deliver(loop);
 		if (error != 0)
 			return error;
@@ -459,7 +464,8 @@ int64_t soq_loop_deadline(struct soq_loop *loop)
 	error = soqi_loop_check(loop);
 	if (error != 0)
 		return error;
-	if (loop->dirty_count > 0 || loop->ready_events > 0 || atomic_load(&loop->posted) != NULL)
+	if (loop->dirty_count > 0 || loop->ready_events > 0 || atomic_load(&loop->posted) != NULL ||
+	    soqi_receive_may_wake(loop))
 		return 0;
 	first = soqi_timer_first(&loop->timers);
 	return first != NULL ? first->priv.timer_ns : INT64_MAX;

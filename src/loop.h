@@ -36,6 +36,15 @@ struct soq_loop {
 	bool in_done;                  /* done() runs */
 	int dead;                      /* why the backend can do nothing any more; 0 */
 
+	/*
+	 * Above 0: no turn may sleep on lazy sends (SOQ_LAZY), their events are wanted now.
+	 * 0 only in a turn of soq_loop_run(), since all others wait for something of their
+	 * own; whoever else may wait for such an event counts it up, and down again after:
+	 * receives that wait for bufs.
+	 */
+	unsigned impatient;
+	unsigned in_kernel; /* requests the backend has: those of lanes and of watches */
+
 	struct soqi_lane *dirty_first; /* lanes to look at before the next wait */
 	struct soqi_lane *dirty_last;
 	unsigned dirty_count;
@@ -55,7 +64,7 @@ struct soq_loop {
 	struct soqi_room *rooms;      /* those nobody has: see room.c */
 	struct soqi_room *rooms_made; /* all */
 	uint32_t parked_count;        /* lanes that wait for a buf of an empty pool */
-	uint32_t gated_count;         /* ops with SOQI_OP_GATED */
+	uint32_t gated_count;         /* ops with `done` and SOQI_OP_GATED */
 
 	struct soqi_timers timers;
 	struct soq_op backoff; /* the timer of starved lanes */

@@ -183,7 +183,9 @@ void soqi_op_gate(struct soq_loop *loop, struct soq_op *op)
 	if (op->priv.events > 0)
 		events_unlink(loop, op, op->priv.events);
 	op->priv.flags |= SOQI_OP_GATED;
-	loop->gated_count++;
+	loop->impatient++;
+	if (op->done != NULL)
+		loop->gated_count++;
 }
 
 void soqi_op_ungate(struct soq_loop *loop, struct soq_op *op)
@@ -193,7 +195,9 @@ void soqi_op_ungate(struct soq_loop *loop, struct soq_op *op)
 	if (!(op->priv.flags & SOQI_OP_GATED))
 		return;
 	op->priv.flags &= (uint16_t)~SOQI_OP_GATED;
-	loop->gated_count--;
+	loop->impatient--;
+	if (op->done != NULL)
+		loop->gated_count--;
 	op->priv.segment = 0;
 	if (count > 0)
 		events_link(loop, op, count);
@@ -212,7 +216,7 @@ void soqi_op_end(struct soq_loop *loop, struct soq_op *op, int64_t result, uint3
 	soqi_timer_disarm(&loop->timers, op);
 	own_each(op, false);
 	if (op->priv.kind == SOQI_KIND_RECV_BUF)
-		soqi_receive_ended(op);
+		soqi_carry_end(loop, op);
 	state_set(op, SOQI_STATE_ENDED);
 	op->priv.result = result;
 	op->priv.event_flags = flags;
@@ -281,7 +285,7 @@ static bool take_buf(struct soq_loop *loop, struct soq_op *op, struct soq_event 
 
 	if (buf == NULL)
 		return false;
-	event->buf = soqi_receive_lend(loop, op);
+	event->buf = soqi_carry_lend(loop, op);
 	if (!(op->priv.flags & SOQ_MULTISHOT))
 		return false;
 	event->result = (int64_t)buf->size_bytes;

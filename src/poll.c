@@ -89,6 +89,7 @@ void soqi_watch_serve(struct soq_loop *loop, struct soqi_lane *lane)
 	lane->generation = ++loop->poll_generation;
 	lane->cancel_sent = false;
 	lane->in_kernel = true;
+	loop->in_kernel++;
 	watch->armed = wanted;
 	request.poll_events = soqi_poll_to_system(wanted);
 	request.token = soqi_token(s->slot, lane);

@@ -18,6 +18,8 @@
 #define BUF_COUNT_DEFAULT      64u
 /* An eighth: four sockets that return nothing leave half of the pool to the others. */
 #define SHARES_DEFAULT 8u
+/* Of each class a quarter is for those who find the ring empty. */
+#define RESERVES 4u
 /* Below this a smaller ring locks no less memory: it has one page anyhow. */
 #define RING_SMALL 64u
 /* Bufs that all begin at the same place of a page fight for the same lines of the cache. */
@@ -103,6 +105,7 @@ static void class_init(struct soq_pool *pool, struct soqi_pool_class *class,
 	class->stride_bytes = round_up(as->buf_size_bytes, COLOUR_BYTES) + COLOUR_BYTES;
 	class->first = pool->buf_count;
 	class->count = as->buf_count;
+	class->reserve = as->buf_count < RESERVES ? as->buf_count / 2 : as->buf_count / RESERVES;
 	class->group = (uint16_t)(pool->id_first + class->first);
 	for (class->ring_entries = 1; class->ring_entries < class->count;)
 		class->ring_entries *= 2;
@@ -158,11 +161,11 @@ static void bufs_init(struct soq_pool *pool)
 			buf->priv.pool = pool;
 			buf->priv.memory = soqi_buf_memory(class, k);
 			buf->priv.class_index = (uint8_t)i;
-			buf->priv.next = class->home_first;
-			class->home_first = buf;
+			buf->priv.next = class->list_first;
+			class->list_first = buf;
 			soqi_own_give(buf->priv.memory, class->size_bytes);
 		}
-		class->home_count = class->count;
+		class->list_count = class->count;
 	}
 }
 
@@ -211,21 +214,23 @@ static int create(struct soq_loop *loop, const struct soq_pool_options *options,
 	return 0;
 }
 
-/* Halves what has a large ring. False: there is nothing left to halve. */
+/* Halves what has a large ring, and the share with it. False: there is nothing left to halve. */
 static bool make_smaller(struct soq_pool_options *options)
 {
 	bool smaller = false;
-	uint32_t count = 0;
+	uint32_t before = 0, count = 0;
 
 	for (uint32_t i = 0; i < options->class_count; i++) {
+		before += options->classes[i].buf_count;
 		if (options->classes[i].buf_count > RING_SMALL) {
 			options->classes[i].buf_count /= 2;
 			smaller = true;
 		}
 		count += options->classes[i].buf_count;
 	}
-	if (options->share > count)
-		options->share = count;
+	options->share = (uint32_t)((uint64_t)options->share * count / before);
+	if (options->share == 0)
+		options->share = 1;
 	return smaller;
 }
 
@@ -322,7 +327,7 @@ int soq_pool_info(struct soq_pool *pool, struct soq_pool_info *info)
 	for (uint32_t i = 0; i < pool->class_count; i++) {
 		full.classes[i].buf_size_bytes = pool->classes[i].size_bytes;
 		full.classes[i].buf_count = pool->classes[i].count;
-		full.bufs_free += pool->classes[i].home_count;
+		full.bufs_free += pool->classes[i].list_count + pool->classes[i].ring_count;
 	}
 	full.bufs_lent = pool->lent_count;
 	full.bufs_waiting = pool->taken_count;

@@ -2,7 +2,8 @@
 /*
  * Pools and their bufs. A buf is at home (in the kernel's ring, or on its class's
  * list), taken (filled, in an event that waits), or lent. pool.c makes pools, buf.c
- * moves bufs between the three, receive.c decides who may have one.
+ * moves bufs between the three, receive.c decides who may ask for one, park.c who waits
+ * for one, carry.c when the event of one may be delivered.
  */
 #ifndef SOQI_POOL_H
 #define SOQI_POOL_H
@@ -12,7 +13,8 @@
 #include <soq/pool.h>
 
 enum soqi_buf_state {
-	SOQI_BUF_HOME = 0,
+	SOQI_BUF_HOME = 0, /* on the list of its class */
+	SOQI_BUF_RING,     /* at home too: the kernel may pick it */
 	SOQI_BUF_TAKEN,
 	SOQI_BUF_LENT,
 };
@@ -45,9 +47,11 @@ struct soqi_pool_class {
 	uint32_t size_bytes;
 	uint32_t first; /* number of the first buf in the pool */
 	uint32_t count;
-	uint32_t home_count;
-	struct soq_buf *home_first; /* of a class that is not registered: the last returned first */
-	void *ring;                 /* of one that is: where the kernel picks */
+	uint32_t list_count;
+	uint32_t ring_count;
+	uint32_t reserve;           /* so many are kept on the list: see park.c */
+	struct soq_buf *list_first; /* the last returned first */
+	void *ring;                 /* where the kernel picks, if it is registered */
 	uint32_t ring_entries;
 	uint16_t ring_tail;
 	uint16_t group; /* what the kernel calls it: the id of its first buf */
@@ -88,6 +92,7 @@ struct soq_pool {
 	struct soqi_lane *parked_last;
 	uint32_t parked_count;
 	uint32_t credit; /* bufs that came home since, not yet counted for a re-arm */
+	bool came_home;  /* one did, since it was last seen to */
 	uint32_t receivers;
 	uint32_t lent_count;
 	uint32_t taken_count;
@@ -119,7 +124,13 @@ static inline unsigned char *soqi_buf_memory(const struct soqi_pool_class *class
 	return class->memory + index * class->stride_bytes;
 }
 
-/* buf.c. Takes one from a class that has one and is not registered. */
+/* Whether a class has a buf at home. */
+static inline bool soqi_class_has(const struct soqi_pool_class *class)
+{
+	return class->list_count + class->ring_count > 0;
+}
+
+/* buf.c. Takes one from the list, which is not empty. */
 struct soq_buf *soqi_buf_take(struct soqi_pool_class *class);
 /* The buf with this id, which the kernel has filled; NULL if that cannot be. */
 struct soq_buf *soqi_buf_filled(struct soq_loop *loop, uint32_t id);
@@ -151,6 +162,8 @@ void soqi_rooms_release(struct soq_loop *loop);
  * the lane is looked at again when that changes.
  */
 bool soqi_receive_may_go(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane);
+/* The socket waits for no return any more. */
+void soqi_receive_unpause(struct soq_socket *s);
 /* Fills its request; false: it was tried at once, and is settled. */
 bool soqi_receive_request(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
 			  struct soqi_request *request);
@@ -162,16 +175,26 @@ void soqi_receive_arrived(struct soq_loop *loop, struct soq_socket *s, struct so
 void soqi_receive_settle(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
 			 struct soqi_ops *ended);
 
+/* Whether a synchronous receive would wait for what only its caller can do. */
+bool soqi_receive_blocks(const struct soq_socket *s);
+
+/* carry.c. Bufs the socket may have beside those it has. */
+uint32_t soqi_carry_credit(const struct soq_socket *s, const struct soq_pool *pool);
+/* Whether the socket has more than its share: then events of it may be gated. */
+bool soqi_carry_is_over(const struct soq_socket *s);
+/* Puts a filled buf into what `op` carries. */
+void soqi_carry(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op,
+		struct soq_buf *buf);
 /* The first buf that `op` carries goes to the caller. Returns it. */
-struct soq_buf *soqi_receive_lend(struct soq_loop *loop, struct soq_op *op);
+struct soq_buf *soqi_carry_lend(struct soq_loop *loop, struct soq_op *op);
 /* One of the socket's came home. */
-void soqi_receive_resume(struct soq_loop *loop, struct soq_socket *s);
+void soqi_carry_returned(struct soq_loop *loop, struct soq_socket *s);
+/* The op ends: one that was cut short is not gated any more. */
+void soqi_carry_end(struct soq_loop *loop, struct soq_op *op);
 /* The socket is being closed: what was not delivered goes home. Whether there was any. */
-bool soqi_receive_drop(struct soq_socket *s);
-/* Whether a synchronous receive would wait for a buf to come home. */
-bool soqi_receive_is_gated(const struct soq_socket *s);
-/* The op has ended, and uses its pool no more. */
-void soqi_receive_ended(const struct soq_op *op);
+bool soqi_carry_drop(struct soq_socket *s);
+/* The backend is dead: nothing is gated any more. */
+void soqi_carry_fail(struct soq_socket *s);
 
 /* park.c. The class the socket's next buf shall come from, or one that has any; or NULL. */
 struct soqi_pool_class *soqi_pool_class_for(const struct soq_socket *s, struct soq_pool *pool);

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Receives into bufs: who may ask for bytes, and when its events may be delivered.
+ * Receives into bufs: who may ask for bytes, and how.
  *
  * A socket has a share of the pool. Bufs the caller has count against it, and so do
- * those that wait in undelivered events when it is decided whether to go on reading.
- * While the caller has its whole share, events with more are gated: taken out of the
- * loop's lists, until one comes home.
- *
- * Who meets an empty pool is parked: see park.c.
+ * those that wait in undelivered events when it is decided whether to go on reading:
+ * carry.c has both. Who meets an empty pool is parked: see park.c.
  */
 #include "pool.h"
 
@@ -15,33 +12,41 @@
 #include <errno.h>
 #include <poll.h>
 
-/* Bufs in a row that a smaller class could have held, before it is tried. */
-#define SMALL_IN_A_ROW 16u
-
-/* Bufs in the events of `op` that were not delivered. */
-static uint32_t undelivered(const struct soq_op *op)
+/* Whether the head of the lane waits for a buf, or for one to come home. */
+static bool waits_for_caller(const struct soq_socket *s, const struct soq_op *op,
+			     const struct soqi_lane *lane)
 {
-	return op != NULL ? op->priv.segment_count : 0;
+	return op->priv.kind == SOQI_KIND_RECV_BUF &&
+	       (lane->parked || soqi_carry_credit(s, soqi_pool_of(op)) == 0);
 }
 
-/* Bufs the socket may still have beside those it has. */
-static uint32_t credit_of(const struct soq_socket *s, const struct soq_pool *pool)
+bool soqi_receive_blocks(const struct soq_socket *s)
 {
-	uint32_t has = s->lent_count + undelivered(s->buf_op);
+	const struct soqi_lane *lane = &s->lane[SOQI_LANE_RECV];
+	const struct soq_op *op = lane->queue.first;
 
-	return has < pool->share ? pool->share - has : 0;
+	for (; op != NULL; op = op->priv.next)
+		if ((op->priv.flags & SOQ_MULTISHOT) || waits_for_caller(s, op, lane))
+			return true;
+	return soqi_carry_is_over(s);
 }
 
-/* Whether an op before it still has events to deliver, which must come first. */
-static bool is_behind(const struct soq_socket *s, const struct soqi_lane *lane)
+/* What would give a buf back may be the event of a lazy send: no turn sleeps on that. */
+static void pause(struct soq_socket *s, struct soq_pool *pool)
 {
-	return s->buf_op != NULL && s->buf_op != lane->queue.first &&
-	       (soqi_is_receive(lane) || (s->buf_op->priv.flags & SOQI_OP_GATED));
+	if (s->paused)
+		return;
+	s->paused = true;
+	s->loop->impatient++;
+	pool->pauses++;
 }
 
-bool soqi_receive_is_gated(const struct soq_socket *s)
+void soqi_receive_unpause(struct soq_socket *s)
 {
-	return s->buf_op != NULL && (s->buf_op->priv.flags & SOQI_OP_GATED);
+	if (soqi_likely(!s->paused))
+		return;
+	s->paused = false;
+	s->loop->impatient--;
 }
 
 bool soqi_receive_may_go(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
@@ -50,13 +55,14 @@ bool soqi_receive_may_go(struct soq_loop *loop, struct soq_socket *s, struct soq
 
 	if (lane->index != SOQI_LANE_RECV || lane->queue.first == NULL || loop->dead != 0)
 		return true;
-	if (soqi_unlikely(is_behind(s, lane)))
+	/* What may be gated comes first. */
+	if (soqi_unlikely(s->carriers.first != NULL) && soqi_carry_is_over(s))
 		return false;
 	if (!soqi_is_receive(lane))
 		return true;
 	pool = soqi_pool_of(lane->queue.first);
-	if (soqi_unlikely(credit_of(s, pool) == 0)) {
-		pool->pauses++;
+	if (soqi_unlikely(soqi_carry_credit(s, pool) == 0)) {
+		pause(s, pool);
 		return false;
 	}
 	if (soqi_likely(soqi_pool_class_for(s, pool) != NULL))
@@ -72,14 +78,15 @@ bool soqi_receive_may_go(struct soq_loop *loop, struct soq_socket *s, struct soq
 static bool can_multishot(const struct soq_socket *s, const struct soq_op *op,
 			  const struct soqi_pool_class *class)
 {
-	if (!(op->priv.flags & SOQ_MULTISHOT) || !class->registered ||
-	    credit_of(s, class->pool) < 2)
+	if (!(op->priv.flags & SOQ_MULTISHOT) || class->ring_count == 0 ||
+	    soqi_carry_credit(s, class->pool) < 2)
 		return false;
 	return soqi_is_stream(s) ? s->family != AF_UNIX : !soqi_is_connection(s);
 }
 
 /* Where the kernel does not pick the library asks, and waits by a poll. */
-static bool try_now(struct soq_loop *loop, struct soqi_lane *lane, struct soqi_request *request)
+static bool try_now(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
+		    struct soqi_request *request)
 {
 	struct soq_buf *buf;
 
@@ -91,6 +98,7 @@ static bool try_now(struct soq_loop *loop, struct soqi_lane *lane, struct soqi_r
 		return false;
 	}
 	lane->queue.first->priv.address = buf;
+	soqi_judge_note(s, lane->result);
 	soqi_settled_push(loop, lane);
 	return true;
 }
@@ -115,15 +123,15 @@ bool soqi_receive_request(struct soq_loop *loop, struct soq_socket *s, struct so
 	lane->multishot = class != NULL && can_multishot(s, op, class);
 	if (class == NULL)
 		return true;
-	lane->buf_class = (unsigned)(class - class->pool->classes) & 3u;
+	s->asked_class = (unsigned)(class - class->pool->classes) & 3u;
 	request->bufs = class;
 	request->whole = !soqi_is_stream(s);
 	/* A unix peer must not be able to fill our table of descriptors with its own. */
 	request->control = s->family != AF_UNIX;
 	if (lane->multishot) {
 		request->kind = SOQI_REQUEST_RECV_BUF_MULTISHOT;
-	} else if (!class->registered) {
-		return loop->backend->immediate || !try_now(loop, lane, request);
+	} else if (class->ring_count == 0) {
+		return loop->backend->immediate || !try_now(loop, s, lane, request);
 	} else if (request->whole) {
 		room = soqi_room_take(loop, class->size_bytes, request->control);
 		op->priv.whole.iov_base = room;
@@ -138,13 +146,12 @@ bool soqi_receive_request(struct soq_loop *loop, struct soq_socket *s, struct so
 }
 
 /* Whether bufs of another class would fit better, and there are any. */
-static bool fits_badly(const struct soq_socket *s, const struct soqi_lane *lane,
-		       const struct soq_pool *pool)
+static bool fits_badly(const struct soq_socket *s, const struct soq_pool *pool)
 {
 	uint32_t last = pool->class_count - 1;
 	uint32_t want = s->buf_class < last ? s->buf_class : last;
 
-	return soqi_is_stream(s) && lane->buf_class != want && pool->classes[want].home_count > 0;
+	return soqi_is_stream(s) && s->asked_class != want && soqi_class_has(&pool->classes[want]);
 }
 
 void soqi_receive_pause(struct soq_socket *s, struct soqi_lane *lane)
@@ -156,53 +163,7 @@ void soqi_receive_pause(struct soq_socket *s, struct soqi_lane *lane)
 	    s->state != SOQI_SOCKET_OPEN)
 		return;
 	pool = soqi_pool_of(op);
-	lane->cancel_wanted = credit_of(s, pool) == 0 || fits_badly(s, lane, pool);
-}
-
-/* Up at once, since a stream pays for each buf too small; down when it is clear. */
-static void adapt(struct soq_socket *s, const struct soq_pool *pool, uint32_t size_bytes)
-{
-	uint32_t last = pool->class_count - 1;
-	uint32_t now = s->buf_class;
-
-	if (last == 0 || !soqi_is_stream(s))
-		return;
-	if (now > last)
-		now = last;
-	if (now < last && size_bytes >= pool->classes[now].size_bytes) {
-		now++;
-		s->buf_small_count = 0;
-	} else if (now > 0 && size_bytes < pool->classes[now - 1].size_bytes) {
-		s->buf_small_count++;
-		if (s->buf_small_count == SMALL_IN_A_ROW) {
-			now--;
-			s->buf_small_count = 0;
-		}
-	} else {
-		s->buf_small_count = 0;
-	}
-	s->buf_class = (uint8_t)now;
-}
-
-/* Puts a filled buf into what `op` carries. */
-static void carry(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op,
-		  struct soq_buf *buf)
-{
-	struct soq_pool *pool = soqi_pool_of(op);
-
-	assert(s->buf_op == NULL || s->buf_op == op);
-	s->buf_op = op;
-	buf->priv.next = NULL;
-	if (op->priv.buf_last != NULL)
-		op->priv.buf_last->priv.next = buf;
-	else
-		op->priv.buf_first = buf;
-	op->priv.buf_last = buf;
-	op->priv.segment_count++;
-	loop->stats.bytes_received += buf->size_bytes;
-	if (soqi_unlikely(s->lent_count >= pool->share))
-		soqi_op_gate(loop, op);
-	adapt(s, pool, (uint32_t)buf->size_bytes);
+	lane->cancel_wanted = soqi_carry_credit(s, pool) == 0 || fits_badly(s, pool);
 }
 
 /*
@@ -233,16 +194,21 @@ void soqi_receive_arrived(struct soq_loop *loop, struct soq_socket *s, struct so
 	buf = open_or_drop(s, buf, result, NULL);
 	if (buf == NULL)
 		return;
-	carry(loop, s, op, buf);
+	soqi_carry(loop, s, op, buf);
 	soqi_op_more(loop, op, NULL);
 	/* Whether it has to pause is seen once the caller has had a chance to return some. */
-	if (credit_of(s, soqi_pool_of(op)) == 0 || soqi_pool_of(op)->class_count > 1)
+	if (soqi_carry_credit(s, soqi_pool_of(op)) == 0 || soqi_pool_of(op)->class_count > 1)
 		soqi_lane_dirty(loop, &s->lane[SOQI_LANE_RECV]);
 }
 
 /* The result of a request that brought no buf. */
 static int32_t judge(struct soq_socket *s, const struct soq_op *op, int32_t result)
 {
+	if (result == -ENOBUFS)
+		return -EAGAIN;
+	/* Bytes, and no buf that is ours to have them in: they are lost. */
+	if (result > 0)
+		return -EIO;
 	/* Cancelled by soqi_receive_pause(), not by the caller. */
 	if (result == -ECANCELED && op->priv.cause == 0)
 		return -EAGAIN;
@@ -263,6 +229,10 @@ static struct soq_buf *settled_buf(struct soq_loop *loop, struct soq_socket *s, 
 
 	op->priv.address = NULL;
 	op->priv.whole.iov_base = NULL;
+	if (buf != NULL && *result < 0) {
+		soqi_buf_home(buf);
+		buf = NULL;
+	}
 	/* An empty message: the kernel has put the buf back. */
 	if (buf == NULL && room != NULL && *result == 0 && !soqi_is_connection(s)) {
 		buf = soqi_room_buf(room, soqi_pool_of(op));
@@ -279,6 +249,15 @@ static struct soq_buf *settled_buf(struct soq_loop *loop, struct soq_socket *s, 
 	return buf;
 }
 
+/* The ring of the class was empty when bytes came; if another has bufs, it is tried next. */
+static bool another_class_has(const struct soq_socket *s, const struct soqi_lane *lane)
+{
+	struct soq_pool *pool = soqi_pool_of(lane->queue.first);
+	const struct soqi_pool_class *class = soqi_pool_class_for(s, pool);
+
+	return class != NULL && class != &pool->classes[s->asked_class];
+}
+
 void soqi_receive_settle(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
 			 struct soqi_ops *ended)
 {
@@ -288,7 +267,7 @@ void soqi_receive_settle(struct soq_loop *loop, struct soq_socket *s, struct soq
 
 	lane->multishot = false;
 	if (buf != NULL) {
-		carry(loop, s, op, buf);
+		soqi_carry(loop, s, op, buf);
 		if (op->priv.flags & SOQ_MULTISHOT) {
 			soqi_op_more(loop, op, NULL);
 		} else {
@@ -297,88 +276,10 @@ void soqi_receive_settle(struct soq_loop *loop, struct soq_socket *s, struct soq
 			return;
 		}
 	}
-	if (result == -ENOBUFS && loop->dead == 0) {
-		soqi_lane_settle(lane, -EAGAIN, ended);
-		if (lane->queue.first == op)
-			soqi_receive_park(loop, lane);
-		return;
-	}
 	soqi_lane_settle(lane, result == -EAGAIN ? result : judge(s, op, result), ended);
-}
-
-struct soq_buf *soqi_receive_lend(struct soq_loop *loop, struct soq_op *op)
-{
-	struct soq_pool *pool = soqi_pool_of(op);
-	struct soq_socket *s = op->priv.socket;
-	struct soq_buf *buf = op->priv.buf_first;
-	struct soqi_lane *lane = &s->lane[SOQI_LANE_RECV];
-
-	op->priv.buf_first = buf->priv.next;
-	if (op->priv.buf_first == NULL)
-		op->priv.buf_last = NULL;
-	op->priv.segment_count--;
-	buf->priv.next = NULL;
-	buf->priv.state = SOQI_BUF_LENT;
-	buf->priv.references = 1;
-	buf->op.done = NULL;
-	buf->op.user = NULL;
-	buf->op.deadline_ns = 0;
-	pool->taken_count--;
-	pool->lent_count++;
-	pool->lends++;
-	s->lent_count++;
-	if (op->priv.segment_count > 0) {
-		if (s->lent_count >= pool->share)
-			soqi_op_gate(loop, op);
-		return buf;
-	}
-	s->buf_op = NULL;
-	/* Those behind it may have waited for this. */
-	if (lane->queue.first != NULL && lane->queue.first != op && !lane->in_kernel)
-		soqi_lane_dirty(loop, lane);
-	return buf;
-}
-
-void soqi_receive_resume(struct soq_loop *loop, struct soq_socket *s)
-{
-	struct soqi_lane *lane = &s->lane[SOQI_LANE_RECV];
-	struct soq_op *op = s->buf_op;
-
-	assert(s->lent_count > 0);
-	s->lent_count--;
-	if (op != NULL && s->lent_count < soqi_pool_of(op)->share)
-		soqi_op_ungate(loop, op);
-	if (lane->queue.first != NULL && !lane->in_kernel)
-		soqi_lane_dirty(loop, lane);
-}
-
-bool soqi_receive_drop(struct soq_socket *s)
-{
-	struct soq_op *op = s->buf_op;
-	struct soq_buf *buf;
-	uint32_t count;
-
-	if (op == NULL)
-		return false;
-	count = op->priv.segment_count;
-	while ((buf = op->priv.buf_first) != NULL) {
-		op->priv.buf_first = buf->priv.next;
-		soqi_buf_home(buf);
-	}
-	op->priv.buf_last = NULL;
-	op->priv.segment_count = 0;
-	s->buf_op = NULL;
-	if (soqi_op_state(op) == SOQI_STATE_ENDED)
-		op->priv.result = -ECANCELED;
-	soqi_op_ungate(s->loop, op);
-	if (op->priv.flags & SOQ_MULTISHOT)
-		soqi_op_forget(s->loop, op, count);
-	return true;
-}
-
-void soqi_receive_ended(const struct soq_op *op)
-{
-	soqi_pool_of(op)->receivers--;
+	if (result == -ENOBUFS && lane->queue.first == op && loop->dead == 0 &&
+	    !another_class_has(s, lane))
+		soqi_receive_park(loop, lane);
 }
 
 int soq_recv_buf_async(struct soq_socket *s, struct soq_op *op, struct soq_pool *pool,

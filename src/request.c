@@ -243,6 +243,7 @@ static void hand_over(struct soq_loop *loop, struct soq_socket *s, struct soqi_l
 {
 	request->token = soqi_token(s->slot, lane);
 	lane->in_kernel = true;
+	loop->in_kernel++;
 	if (soqi_unlikely(loop->dead != 0))
 		soqi_finish(loop, request->token, loop->dead, false);
 	else
@@ -259,6 +260,33 @@ static void submit_poll(struct soq_loop *loop, struct soq_socket *s, struct soqi
 						receives ? SOQ_POLL_RECV : SOQ_POLL_SEND) };
 
 	hand_over(loop, s, lane, &request);
+}
+
+/*
+ * The size of a send that is lazy, or 0. The turn may sleep before it knows how it
+ * ended if everybody in it has agreed to that, nobody takes an event by hand, and
+ * nothing waits for its end: no send behind it, no rest of its own, no close. After one
+ * that did not end well the next waits in the kernel for room.
+ */
+static int32_t lazy_bytes(const struct soq_loop *loop, const struct soq_socket *s,
+			  const struct soqi_lane *lane, const struct soqi_request *request)
+{
+	const struct soq_op *op = lane->queue.first;
+	uint64_t left = 0;
+	uint64_t bytes = 0;
+
+	if (soqi_likely(!(op->priv.flags & SOQ_LAZY)))
+		return 0;
+	if (loop->impatient > 0 || s->state != SOQI_SOCKET_OPEN || lane->lazy)
+		return 0;
+	for (unsigned i = 0; i < lane->taken; i++, op = op->priv.next) {
+		if (!(op->priv.flags & SOQ_LAZY) || op->done == NULL)
+			return 0;
+		left += op->priv.length - op->priv.moved;
+	}
+	for (uint32_t i = 0; i < request->segment_count; i++)
+		bytes += request->segments[i].iov_len;
+	return op == NULL && left == bytes ? (int32_t)bytes : 0;
 }
 
 static void submit(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
@@ -285,6 +313,8 @@ static void submit(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane
 	}
 	if (soqi_unlikely(soqi_send_must_not_wait(s, lane)))
 		request.message_flags |= MSG_DONTWAIT;
+	request.lazy_bytes = lazy_bytes(loop, s, lane, &request);
+	lane->lazy = request.lazy_bytes > 0;
 	hand_over(loop, s, lane, &request);
 }
 

@@ -79,14 +79,38 @@ void soqi_finish_buf(struct soq_loop *loop, uint64_t token, int32_t result, bool
 	if (buf != NULL)
 		lane->queue.first->priv.address = buf;
 	lane->in_kernel = false;
+	loop->in_kernel--;
 	lane->result = result;
 	soqi_settled_push(loop, lane);
+}
+
+/*
+ * First of all to be settled: it was over before anything came that the turn has slept
+ * for, and a program that answers a request likes to know its last answer gone.
+ */
+void soqi_finish_silent(struct soq_loop *loop, uint64_t token, int32_t result)
+{
+	struct soqi_lane *lane = lane_of_token(loop, token);
+
+	if (lane == NULL)
+		return;
+	assert(lane->lazy && !lane->settled);
+	lane->lazy = false;
+	lane->in_kernel = false;
+	loop->in_kernel--;
+	lane->result = result;
+	lane->settled = true;
+	lane->next_settled = loop->settled_first;
+	loop->settled_first = lane;
+	if (loop->settled_last == NULL)
+		loop->settled_last = lane;
 }
 
 void soqi_again(struct soq_loop *loop, struct soqi_lane *lane)
 {
 	assert(lane->in_kernel);
 	lane->in_kernel = false;
+	loop->in_kernel--;
 	lane->result = -EAGAIN;
 	soqi_settled_push(loop, lane);
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of sockets: grown in chunks, so a handle never moves. */
-#include "slot.h"
-
-#include "loop.h"
+#include "pool.h"
 
 #include <assert.h>
 #include <string.h>
@@ -63,7 +61,8 @@ void soqi_socket_blank(struct soq_socket *s)
 	s->linger_op = NULL;
 	s->watch = NULL;
 	s->path = NULL;
-	s->buf_op = NULL;
+	s->carriers = (struct soqi_carriers){ .buf_count = 0 };
+	s->paused = false;
 	s->lent_count = 0;
 	s->buf_class = 0;
 	s->buf_small_count = 0;
@@ -117,7 +116,8 @@ void soqi_slot_free(struct soq_socket *s)
 	assert(s->lane[0].queue.first == NULL && s->lane[1].queue.first == NULL);
 	assert(!s->lane[0].in_kernel && !s->lane[1].in_kernel);
 	assert(!s->lane[0].starved && !s->lane[1].starved && !s->lane[0].parked);
-	assert(s->buf_op == NULL);
+	assert(s->carriers.first == NULL);
+	soqi_receive_unpause(s);
 	soqi_lane_clean(loop, &s->lane[0]);
 	soqi_lane_clean(loop, &s->lane[1]);
 	s->state = SOQI_SOCKET_FREE;

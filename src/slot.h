@@ -19,17 +19,24 @@ struct soqi_watch {
 	uint32_t armed; /* SOQ_POLL_* the request in the kernel is for */
 };
 
+/* Ops by priv.next, oldest first; only the last may still be in its lane. */
+struct soqi_carriers {
+	struct soq_op *first;
+	struct soq_op *last;
+	uint32_t buf_count; /* of all of them */
+};
+
 struct soq_socket {
 	struct soq_loop *loop; /* never changes: other threads may read it; NULL: detached */
 	int32_t fd;
 	uint32_t slot;
 	struct soqi_lane lane[2];
-	struct soq_op *close_op;  /* told when the descriptor is closed, or NULL */
-	struct soq_op *linger_op; /* the op of a lingering close, made when linger is set */
-	struct soqi_watch *watch; /* NULL before the first poll */
-	struct soqi_path *path;   /* the unix path this socket has made, or NULL */
-	struct soq_op *buf_op;    /* the op that carries bufs not delivered yet, or NULL */
-	struct soq_socket *next;  /* free slots; accepted sockets on their way */
+	struct soq_op *close_op;       /* told when the descriptor is closed, or NULL */
+	struct soq_op *linger_op;      /* the op of a lingering close, made when linger is set */
+	struct soqi_watch *watch;      /* NULL before the first poll */
+	struct soqi_path *path;        /* the unix path this socket has made, or NULL */
+	struct soqi_carriers carriers; /* ops with bufs not delivered yet: see carry.c */
+	struct soq_socket *next;       /* free slots; accepted sockets on their way */
 	void *user;
 	int64_t receive_timeout_ns;
 	int64_t send_timeout_ns;
@@ -44,6 +51,8 @@ struct soq_socket {
 	uint16_t lent_count;     /* bufs on loan */
 	uint8_t buf_class;       /* of a pool, that fits what has come lately */
 	uint8_t buf_small_count; /* bufs in a row that one of the next smaller class could hold */
+	uint8_t asked_class : 2; /* the class the request in the kernel asks for */
+	bool paused : 1;         /* its share is used up, and more is wanted */
 	bool shut_send : 1;      /* our send side is shut, or will be when its turn comes */
 	bool epipe_seen : 1;     /* a send met -EPIPE, and no other error was seen before */
 	bool fin_seen : 1;       /* the end of stream is certain: a 0 stands */
@@ -52,7 +61,7 @@ struct soq_socket {
 	bool was_shut : 1;       /* the send side, before the connect in flight: likewise */
 	bool nonblocking : 1;    /* adopted so */
 	uint32_t backend_generation; /* epoll: tells this socket's events from an older one's */
-	uint32_t backend_bits;       /* epoll: readiness */
+	uint32_t backend_bits;       /* epoll: readiness; io_uring: place of direct.c, plus 1 */
 };
 
 enum soqi_socket_state {

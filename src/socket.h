@@ -40,8 +40,6 @@ bool soqi_accept_is_passing(int32_t result);
 bool soqi_accept_has_arrivals(const struct soq_socket *s);
 /* Whether the lane's accept has to wait until its arrivals are taken. */
 bool soqi_accept_is_full(const struct soqi_lane *lane);
-/* Whether the receive lane has a multishot op. */
-bool soqi_multishot_armed(const struct soq_socket *s);
 
 /* backoff.c. Tries the lane again in a while. */
 void soqi_backoff(struct soq_loop *loop, struct soqi_lane *lane, int64_t delay_ns);

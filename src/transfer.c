@@ -86,7 +86,7 @@ int soqi_endpoint_check(const struct soq_socket *s, const struct soq_endpoint *e
 }
 
 /* The flags a caller may pass: above them are the library's own. */
-#define SEND_FLAGS SOQ_CORK
+#define SEND_FLAGS (SOQ_CORK | SOQ_LAZY)
 #define RECV_FLAGS (SOQ_EXACT | SOQ_PEEK)
 
 static int send_check(const struct soq_socket *s, const struct soq_op *op,
@@ -175,8 +175,7 @@ static int64_t transfer_attached(struct soq_socket *s, const struct soqi_transfe
 	if (error == 0)
 		error = soqi_transfer_check(s, op, t);
 	/* It would wait for what only the caller can do, who waits here. */
-	if (error == 0 && t->index == SOQI_LANE_RECV &&
-	    (soqi_multishot_armed(s) || soqi_receive_is_gated(s)))
+	if (error == 0 && t->index == SOQI_LANE_RECV && soqi_receive_blocks(s))
 		error = -EBUSY;
 	if (error == 0)
 		error = soqi_sync_begin(s, t->index, op);

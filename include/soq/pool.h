@@ -16,8 +16,8 @@ extern "C" {
  * A receive into memory of the caller ties that memory up for as long as nothing
  * comes. A pool is memory for whoever has something: the kernel (on epoll the
  * library) picks a buf when bytes are there, and the event lends it. Returning it is
- * what lets the socket go on: at most `share` bufs of one socket are on loan, and a
- * program that is slow to return slows down its peers and nobody else.
+ * what lets the socket go on: at most `share` bufs of one socket are on loan, so a
+ * program that is slow to return slows down the peers it is slow for.
  *
  *	static void arrived(const struct soq_event *event)
  *	{
@@ -171,8 +171,12 @@ SOQ_API int soq_pool_info(struct soq_pool *pool, struct soq_pool_info *info);
  * it goes on: each buf comes with an event of its own and SOQ_F_MORE, until the end,
  * an error or a cancel. `deadline_ns` may be moved in done() while more follow.
  *
- * Receiving stops while `share` bufs of the socket are on loan, and goes on with the
- * next return. When the pool is empty the socket waits its turn: no error is told.
+ * Receiving stops while `share` bufs of the socket are on loan (of whatever pool), and
+ * goes on with the next return. What the kernel had taken in by then (on io_uring it
+ * may be some bufs more) waits in the library, and the events behind it as well; only an
+ * op that was cancelled, or whose deadline came, gets all of it at once, and its end.
+ * When the pool is empty the socket waits its turn: no error is told. Whoever holds
+ * the share and waits with soq_wait() for more waits for its own return.
  *
  * Result: 0; the event's result is the size of the buf, `event->buf` the loan. On
  *         streams 0 without a buf is the end of stream. On a socket of messages a
@@ -182,7 +186,8 @@ SOQ_API int soq_pool_info(struct soq_pool *pool, struct soq_pool_info *info);
  *         -EINVAL    `pool` is NULL
  *         -EXDEV     the pool is of another loop
  *         -ENOTCONN  no connect was started, or the socket listens
- *         as results: -ECONNRESET, -ECANCELED, -ETIMEDOUT and the others of recv(2)
+ *         as results: -ECONNRESET, -ECANCELED, -ETIMEDOUT, -ENOMEM (messages only)
+ *         and the others of recv(2)
  * Owner:  the buf is the caller's until soq_buf_return(); it outlives the socket.
  *         Bufs in events that were not delivered go home when the socket is closed.
  * Thread: the loop's.
@@ -199,7 +204,7 @@ SOQ_API SOQ_MUST_CHECK int soq_recv_buf_async(struct soq_socket *s, struct soq_o
  *
  * Result: 0.
  * Errors: -EINVAL  NULL
- *         -EBADF   it is not on loan: it was returned before
+ *         -EBADF   it is at home: it was returned before, and not lent again since
  *         -EBUSY   `buf->op` is in flight, and this is the last reference
  *         -ECHILD, -EXDEV  as for every call
  * Thread: the loop's.

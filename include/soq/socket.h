@@ -33,10 +33,11 @@ extern "C" {
  */
 
 /* Flags of starting calls. */
-#define SOQ_MULTISHOT (1u << 0) /* accept: stay armed; an event for each arrival */
+#define SOQ_MULTISHOT (1u << 0) /* accept, poll, receive into bufs: stay armed; many events */
 #define SOQ_EXACT     (1u << 1) /* receive: all of the bytes asked for, or the end of stream */
 #define SOQ_PEEK      (1u << 2) /* receive: leave the bytes in the socket */
 #define SOQ_CORK      (1u << 3) /* send: more follows soon, do not push a short segment yet */
+#define SOQ_LAZY      (1u << 5) /* send: its event may wait for the next news of the loop */
 
 /* Directions of soq_shutdown(). */
 #define SOQ_SHUTDOWN_RECV 0

@@ -23,9 +23,21 @@ extern "C" {
  * with -ECANCELED and none of their bytes moved: the peer holds exactly the bytes
  * reported, in order.
  *
+ * With SOQ_LAZY the bytes leave as ever, but the event may come as late as the next
+ * news of the loop: whatever else ends its sleep. For answers whose end nobody waits
+ * for: at low load a server then makes one system call for each request and not two,
+ * since the one that hands over the answer also waits for the next request. Under load
+ * it gains nothing. Not for a done() that sends the next piece, or does something else
+ * that cannot wait: with no other news it is not called. The next receive may be told
+ * first, so the next answer wants an op and memory of its own, or has to wait.
+ * The event is never late for soq_wait(), soq_loop_harvest() and synchronous calls,
+ * without `done`, with another op behind the send, when the socket is closed, when not
+ * all could be sent at once, when a receive waits for a buf to come home, or when the
+ * loop waits for nothing else.
+ *
  * Result: 0; the event's result is `size_bytes`, or less with SOQ_F_CANCELED,
  *         SOQ_F_TIMED_OUT or SOQ_F_BROKEN. 0 bytes send nothing and end with 0.
- * Errors: those of every starting call; flags: SOQ_CORK (streams only)
+ * Errors: those of every starting call; flags: SOQ_CORK, SOQ_LAZY (streams only)
  *         -EINVAL    more than SSIZE_MAX bytes, or NULL with a size
  *         -EMSGSIZE  a message above 1 GiB
  *         -ENOTCONN  no connect was started, or the socket listens
@@ -103,7 +115,9 @@ SOQ_API SOQ_MUST_CHECK int soq_recv_async(struct soq_socket *s, struct soq_op *o
  * Receives and waits.
  *
  * Result: bytes received; 0 at the end of stream.
- * Errors: what soq_recv_async() returns, or its event's result; -ETIMEDOUT when
+ * Errors: what soq_recv_async() returns, or its event's result; -EBUSY when a
+ *         multishot receive is in flight, or what comes first waits for a buf that
+ *         only the caller can return (soq/pool.h); -ETIMEDOUT when
  *         the socket's receive timeout passed and nothing had come; -EMSGSIZE when
  *         a message was longer than `size_bytes`: the memory holds its beginning,
  *         the rest is lost (soq_recv_msg() gives the count)

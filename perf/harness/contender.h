@@ -15,6 +15,7 @@ struct contender {
 	bool is_soq;
 	bool is_uring;
 	struct echo_options echo; /* of soq's */
+	uint32_t direct_count;    /* of soq: places for direct descriptors */
 	/* Listens at a free loopback port. Returns 0, or -errno: it cannot be had here. */
 	int (*create)(const struct contender *self, void **state_out, struct sockaddr_in *where);
 	/* Accepts what has come until `accepts` connections are there. */
@@ -32,6 +33,7 @@ struct contender {
 extern const struct contender contender_pool_uring;
 extern const struct contender contender_pool_epoll;
 extern const struct contender contender_soq_uring;
+extern const struct contender contender_soq_direct;
 extern const struct contender contender_soq_epoll;
 extern const struct contender contender_raw_epoll;
 extern const struct contender contender_raw_edge;

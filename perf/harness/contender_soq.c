@@ -17,17 +17,25 @@ struct soq_state {
 
 static int open_echo(struct soq_state *s, const struct contender *self, struct sockaddr_in *where)
 {
-	struct soq_loop_options options = {
-		.size = sizeof(options),
-		.backend = self->is_uring ? SOQ_BACKEND_URING : SOQ_BACKEND_EPOLL,
-	};
+	struct soq_loop_options options = { .size = sizeof(options),
+					    .backend = self->is_uring ? SOQ_BACKEND_URING
+								      : SOQ_BACKEND_EPOLL,
+					    .direct_count = self->direct_count };
+	struct soq_loop_info info = { .size = sizeof(info) };
 	struct soq_endpoint ep;
 	int ret;
 
 	ret = soq_loop_create(&options, &s->loop);
 	if (ret < 0)
 		return ret;
-	ret = soq_endpoint_loopback(AF_INET, 0, &ep);
+	/* Without its table it would be another row's server under this name. */
+	ret = soq_loop_info(s->loop, &info);
+	if (ret == 0 && info.direct_count < self->direct_count)
+		ret = info.feature_errors[__builtin_ctz(SOQ_FEATURE_DIRECT)];
+	if (ret == 0 && info.direct_count < self->direct_count)
+		ret = -EMFILE;
+	if (ret == 0)
+		ret = soq_endpoint_loopback(AF_INET, 0, &ep);
 	if (ret == 0)
 		ret = echo_open(s->loop, &ep, &self->echo, &s->echo);
 	if (ret == 0)
@@ -145,6 +153,14 @@ const struct contender contender_pool_epoll = {
 const struct contender contender_soq_uring = {
 	.name = "  plain, io_uring",
 	.is_uring = true,
+	SOQ_CALLS,
+};
+
+const struct contender contender_soq_direct = {
+	.name = "soq, direct",
+	.is_uring = true,
+	.echo = { .pooled = true },
+	.direct_count = 4097, /* the most clients there are, and the listener */
 	SOQ_CALLS,
 };
 

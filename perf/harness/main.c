@@ -34,7 +34,7 @@ static const char help[] =
 	"\n"
 	"Clients and server in one thread: each turn K clients send a request, the server\n"
 	"answers all of them, every byte is compared. One line for each server: soq on both\n"
-	"backends, raw epoll, raw liburing.\n"
+	"backends, and with direct descriptors; raw epoll, raw liburing.\n"
 	"\n"
 	"  --ready K    connections ready in every turn (64; 1 to 4096)\n"
 	"  --size SIZE  bytes of a request (64; 1 to 16Ki)\n"
@@ -61,6 +61,7 @@ static struct contender *add(struct settings *s, const struct contender *like)
 static void add_all(struct settings *s)
 {
 	add(s, &contender_pool_uring);
+	add(s, &contender_soq_direct);
 	add(s, &contender_pool_epoll);
 	add(s, &contender_soq_uring);
 	add(s, &contender_soq_epoll);

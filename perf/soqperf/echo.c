@@ -119,6 +119,11 @@ static void end_connection(struct connection *c, bool in_good_order)
 		c->echo->counters.error = ret;
 }
 
+static uint32_t send_flags(const struct connection *c)
+{
+	return c->echo->options.lazy ? SOQ_LAZY : 0;
+}
+
 static void on_buf_sent(const struct soq_event *event)
 {
 	struct soq_buf *buf = soq_buf_of(event->op);
@@ -154,7 +159,7 @@ static void on_buf(const struct soq_event *event)
 	c->echo->counters.bytes += buf->size_bytes;
 	buf->op.done = on_buf_sent;
 	buf->op.user = c;
-	if (soq_send_async(c->socket, &buf->op, buf->data, buf->size_bytes, 0) == 0)
+	if (soq_send_async(c->socket, &buf->op, buf->data, buf->size_bytes, send_flags(c)) == 0)
 		return;
 	(void)soq_buf_return(buf);
 	end_connection(c, false);
@@ -182,7 +187,7 @@ static void echo_back(struct connection *c, uint32_t bytes)
 	c->filling ^= 1;
 	c->held_bytes = 0;
 	c->sending_bytes = bytes;
-	if (soq_send_async(c->socket, &c->send, data, bytes, 0) < 0) {
+	if (soq_send_async(c->socket, &c->send, data, bytes, send_flags(c)) < 0) {
 		c->sending_bytes = 0;
 		end_connection(c, false);
 		return;

@@ -21,6 +21,7 @@ struct echo;
 
 /* Zero in any field of it means the default. */
 struct echo_options {
+	bool lazy; /* answers are sent with SOQ_LAZY: nobody waits for their ends */
 	bool pooled;
 	bool hoards; /* pooled: what the first connection sends is kept, and never returned */
 	uint32_t buffer_bytes; /* of a buffer, or of a buf: ECHO_BUFFER_BYTES, or the library's */

@@ -109,9 +109,11 @@ static void wind_down(void)
 
 static int serve(const struct server_options *options)
 {
+	struct echo_options echo = options->echo;
 	int ret, code = EXIT_CODE_OK;
 
-	ret = echo_open(server.loop, &options->endpoint, &options->echo, &server.echo);
+	echo.lazy = true;
+	ret = echo_open(server.loop, &options->endpoint, &echo, &server.echo);
 	if (ret < 0) {
 		fprintf(stderr, "soqperf: cannot listen: %s\n", strerror(-ret));
 		return EXIT_CODE_CANNOT_RUN;

@@ -54,11 +54,17 @@ static int class_add(struct soqi_uring *impl, struct soqi_pool_class *class)
 	result = soqi_ring_register(impl, IORING_REGISTER_PBUF_RING, &reg, 1);
 	if (result < 0)
 		return result;
-	for (uint32_t i = 0; i < class->count; i++)
-		if (class->pool->bufs[class->first + i].priv.state == SOQI_BUF_HOME)
-			put(class, i);
+	/* All that is at home is on the list now; what is beyond the reserve goes. */
+	while (class->list_count > class->reserve) {
+		struct soq_buf *buf = class->list_first;
+
+		class->list_first = buf->priv.next;
+		class->list_count--;
+		buf->priv.state = SOQI_BUF_RING;
+		class->ring_count++;
+		put(class, (uint32_t)(buf - class->pool->bufs) - class->first);
+	}
 	publish(class);
-	class->home_first = NULL;
 	class->registered = true;
 	return 0;
 }
@@ -72,18 +78,20 @@ static void class_remove(struct soqi_uring *impl, struct soqi_pool_class *class)
 	(void)soqi_ring_register(impl, IORING_UNREGISTER_PBUF_RING, &reg, 1);
 }
 
-/* The core picks from now on: what is at home is on its list. */
+/* The core picks from now on: what was in the ring is on the list. */
 static void class_revert(struct soqi_pool_class *class)
 {
 	class->registered = false;
-	class->home_first = NULL;
+	class->ring_count = 0;
 	for (uint32_t i = class->count; i-- > 0;) {
 		struct soq_buf *buf = &class->pool->bufs[class->first + i];
 
-		if (buf->priv.state != SOQI_BUF_HOME)
+		if (buf->priv.state != SOQI_BUF_RING)
 			continue;
-		buf->priv.next = class->home_first;
-		class->home_first = buf;
+		buf->priv.state = SOQI_BUF_HOME;
+		buf->priv.next = class->list_first;
+		class->list_first = buf;
+		class->list_count++;
 	}
 }
 

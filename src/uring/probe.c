@@ -148,7 +148,8 @@ static void allow_register(struct io_uring_restriction *to, uint8_t opcode)
  * Lets the ring do what soq does and no more: a ring is otherwise a way around a
  * host's seccomp policy. Registering the descriptor needs both 20 and 21 allowed,
  * or each ring that ends leaves a slot of the thread's table taken, and the 17th
- * is refused.
+ * is refused. The table of direct descriptors is there already: only its places are
+ * filled and emptied.
  */
 static int restrict_ring(struct soqi_uring *impl)
 {
@@ -157,18 +158,46 @@ static int restrict_ring(struct soqi_uring *impl)
 		IORING_OP_SEND,     IORING_OP_RECV,         IORING_OP_SENDMSG, IORING_OP_RECVMSG,
 	};
 	enum { OPS = sizeof(ops) / sizeof(ops[0]) };
-	struct io_uring_restriction list[OPS + 5];
+	struct io_uring_restriction list[OPS + 6];
+	unsigned count = OPS;
 
 	memset(list, 0, sizeof(list));
 	for (unsigned i = 0; i < OPS; i++)
 		allow_op(&list[i], ops[i]);
-	allow_register(&list[OPS], IORING_REGISTER_RING_FDS);
-	allow_register(&list[OPS + 1], IORING_UNREGISTER_RING_FDS);
-	allow_register(&list[OPS + 2], IORING_REGISTER_PBUF_RING);
-	allow_register(&list[OPS + 3], IORING_UNREGISTER_PBUF_RING);
-	list[OPS + 4].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
-	list[OPS + 4].sqe_flags = IOSQE_CQE_SKIP_SUCCESS | IOSQE_BUFFER_SELECT;
-	return soqi_ring_register(impl, IORING_REGISTER_RESTRICTIONS, list, OPS + 5);
+	allow_register(&list[count++], IORING_REGISTER_RING_FDS);
+	allow_register(&list[count++], IORING_UNREGISTER_RING_FDS);
+	allow_register(&list[count++], IORING_REGISTER_PBUF_RING);
+	allow_register(&list[count++], IORING_UNREGISTER_PBUF_RING);
+	list[count].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
+	list[count].sqe_flags = IOSQE_CQE_SKIP_SUCCESS | IOSQE_BUFFER_SELECT;
+	if (impl->direct.count > 0) {
+		list[count].sqe_flags |= IOSQE_FIXED_FILE;
+		allow_register(&list[++count], IORING_REGISTER_FILES_UPDATE);
+	}
+	return soqi_ring_register(impl, IORING_REGISTER_RESTRICTIONS, list, count + 1);
+}
+
+/* The kernel counts in microseconds; less than one is one. */
+static int register_napi(struct soq_loop *loop, struct soqi_uring *impl)
+{
+	const struct soq_loop_options *options = &loop->options;
+	struct soqi_napi napi = { .busy_poll_us = (options->napi_ns + 999) / 1000 };
+	int result;
+
+	if (options->napi_ns == 0)
+		return -ECANCELED;
+	napi.prefer_busy_poll = (options->flags & SOQ_LOOP_NAPI_PREFER) != 0;
+	result = soqi_ring_register(impl, SOQI_REGISTER_NAPI, &napi, 1);
+	return result < 0 ? result : 0;
+}
+
+/* What must be there before the ring is restricted, so that it need not be allowed. */
+static void probe_registered(struct soq_loop *loop, struct soqi_uring *impl)
+{
+	if (!taken_away(loop, SOQ_FEATURE_DIRECT))
+		soqi_probe_note(loop, SOQ_FEATURE_DIRECT, soqi_direct_create(loop, impl));
+	if (!taken_away(loop, SOQ_FEATURE_NAPI))
+		soqi_probe_note(loop, SOQ_FEATURE_NAPI, register_napi(loop, impl));
 }
 
 int soqi_probe_features(struct soq_loop *loop, struct soqi_uring *impl)
@@ -177,6 +206,7 @@ int soqi_probe_features(struct soq_loop *loop, struct soqi_uring *impl)
 					   IORING_ENTER_ABS_TIMER);
 	if (enter_flag_works(loop, impl, SOQ_FEATURE_NO_IOWAIT, IORING_ENTER_NO_IOWAIT))
 		impl->wait_flags |= IORING_ENTER_NO_IOWAIT;
+	probe_registered(loop, impl);
 	if (!taken_away(loop, SOQ_FEATURE_RESTRICTIONS))
 		soqi_probe_note(loop, SOQ_FEATURE_RESTRICTIONS, restrict_ring(impl));
 	/* Registered later, in the thread that will own the ring. */

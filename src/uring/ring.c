@@ -66,11 +66,13 @@ static int create(struct soq_loop *loop, struct soqi_uring *impl, unsigned sq_en
 			error = -ENOMEM;
 	}
 	if (error != 0) {
+		soqi_direct_release(loop, impl);
 		soqi_ring_destroy(impl, false, false);
 		return error;
 	}
 	loop->info.sq_entries = *impl->ring.sq.kring_entries;
 	loop->info.cq_entries = *impl->ring.cq.kring_entries;
+	loop->info.direct_count = impl->direct.count;
 	return 0;
 }
 

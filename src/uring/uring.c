@@ -28,9 +28,9 @@ static int uring_create(struct soq_loop *loop, const struct soq_loop_options *op
 
 static void uring_release(struct soq_loop *loop, struct soqi_uring *impl)
 {
+	soqi_direct_release(loop, impl);
 	soqi_free(loop, impl->messages, impl->messages_max * sizeof(struct msghdr));
 	soqi_free(loop, impl, sizeof(*impl));
-	loop->impl = NULL;
 }
 
 static void uring_destroy(struct soq_loop *loop, bool child)
@@ -41,11 +41,18 @@ static void uring_destroy(struct soq_loop *loop, bool child)
 	if (!impl->dead)
 		soqi_ring_destroy(impl, owner, child);
 	uring_release(loop, impl);
+	loop->impl = NULL;
 }
 
 static int uring_own(struct soq_loop *loop)
 {
 	return soqi_ring_own(loop, loop->impl);
+}
+
+/* Its place was one of a ring that is gone. */
+static void forget_place(struct soq_socket *s)
+{
+	s->backend_bits = 0;
 }
 
 /*
@@ -63,9 +70,10 @@ static int uring_inherit(struct soq_loop *loop)
 	error = uring_create(loop, &loop->options);
 	if (error != 0)
 		return error;
+	soqi_slot_each(loop, forget_place);
+	loop->stats.direct_sockets = 0;
 	soqi_ring_destroy(old, false, false);
-	soqi_free(loop, old->messages, old->messages_max * sizeof(struct msghdr));
-	soqi_free(loop, old, sizeof(*old));
+	uring_release(loop, old);
 	soqi_uring_pools_move(loop);
 	return uring_own(loop);
 }
@@ -76,11 +84,15 @@ static void uring_submit(struct soq_loop *loop, struct soq_socket *s, struct soq
 	struct soqi_uring *impl = loop->impl;
 	struct io_uring_sqe *sqe = soqi_ring_sqe(loop, impl);
 
-	(void)s;
-	if (sqe != NULL)
-		soqi_prep_request(impl, sqe, request);
-	else
+	if (sqe == NULL) {
 		soqi_again(loop, lane);
+		return;
+	}
+	soqi_prep_request(impl, sqe, request);
+	if (request->lazy_bytes > 0)
+		soqi_silent_add(impl, sqe, request);
+	if (impl->direct.count > 0)
+		soqi_direct_use(loop, impl, s, sqe);
 }
 
 static void uring_cancel(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
@@ -96,8 +108,7 @@ static void uring_cancel(struct soq_loop *loop, struct soq_socket *s, struct soq
 
 static void uring_detach(struct soq_loop *loop, struct soq_socket *s)
 {
-	(void)loop;
-	(void)s;
+	soqi_direct_leave(loop, loop->impl, s);
 }
 
 static bool uring_push(struct soq_loop *loop)
@@ -167,8 +178,10 @@ static void reap_overflow(struct soq_loop *loop, struct soqi_uring *impl)
 /* A ring that cannot be entered keeps its requests for ever: ending it ends them. */
 static int uring_die(struct soqi_uring *impl, int error)
 {
+	soqi_direct_clear(impl);
 	soqi_ring_destroy(impl, true, false);
 	impl->dead = true;
+	impl->silent_count = 0;
 	return error;
 }
 
@@ -178,6 +191,8 @@ static int uring_wait(struct soq_loop *loop, int64_t until_ns)
 	int result;
 
 	arm_wake(loop, impl);
+	if (!soqi_silent_may_sleep(loop, impl))
+		until_ns = SOQI_NOW;
 	result = enter_until(loop, impl, until_ns);
 	/*
 	 * The answer is the number submitted, or why nothing was waited for; whether
@@ -191,6 +206,7 @@ static int uring_wait(struct soq_loop *loop, int64_t until_ns)
 		loop->segments_used = 0;
 	(void)soqi_ring_reap(loop, impl);
 	reap_overflow(loop, impl);
+	soqi_silent_settle(loop, impl);
 	return 0;
 }
 

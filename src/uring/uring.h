@@ -17,6 +17,22 @@
 #define SOQI_URING_TAG_WAKE    (UINT64_C(2) << 60) /* of the poll of the wake descriptor */
 #define SOQI_URING_TAG_MASK    (UINT64_C(15) << 60)
 
+/* Lazy sends of one turn that go without a completion; any more have one. */
+#define SOQI_SILENT_MAX 512u
+
+struct soqi_silent {
+	uint64_t token;
+	int32_t size_bytes;
+};
+
+/* The table of direct descriptors: see direct.c. */
+struct soqi_direct {
+	uint32_t *free; /* the free places, the last first */
+	uint32_t free_count;
+	uint32_t count; /* 0: there is no table */
+	bool refused;   /* the kernel takes no more */
+};
+
 struct soqi_uring {
 	struct io_uring ring;
 	int enter_fd;         /* the ring, or its number in the thread's table */
@@ -29,6 +45,10 @@ struct soqi_uring {
 	struct msghdr *messages; /* of requests that are not handed over yet */
 	unsigned messages_used;
 	unsigned messages_max;
+	struct soqi_direct direct;
+	unsigned silent_count; /* see silent.c */
+	bool silent_unsure;    /* some are left over from an earlier turn */
+	struct soqi_silent silent[SOQI_SILENT_MAX];
 };
 
 /* io_uring_register(2) on the ring: its result, or -errno. */
@@ -58,11 +78,30 @@ int soqi_probe_features(struct soq_loop *loop, struct soqi_uring *impl);
 /* Notes a feature as in use (0) or why it is not. */
 void soqi_probe_note(struct soq_loop *loop, uint32_t feature, int error);
 
+/* direct.c. Makes the table asked for, on a ring not restricted yet; or why there is none. */
+int soqi_direct_create(struct soq_loop *loop, struct soqi_uring *impl);
+void soqi_direct_release(struct soq_loop *loop, struct soqi_uring *impl);
+/* Lets a request use the socket's place, if it has one or can get one. */
+void soqi_direct_use(struct soq_loop *loop, struct soqi_uring *impl, struct soq_socket *s,
+		     struct io_uring_sqe *sqe);
+/* Empties the socket's place; no request of it is in the kernel. */
+void soqi_direct_leave(struct soq_loop *loop, struct soqi_uring *impl, struct soq_socket *s);
+/* Empties every place of a ring that is about to end. */
+void soqi_direct_clear(struct soqi_uring *impl);
+
 /* prep.c */
 void soqi_prep_request(struct soqi_uring *impl, struct io_uring_sqe *sqe,
 		       const struct soqi_request *request);
 void soqi_prep_cancel(struct io_uring_sqe *sqe, uint64_t token);
 void soqi_prep_wake(struct io_uring_sqe *sqe, int wake_fd);
+
+/* silent.c: lazy sends. Asks for a completion only if the send in `sqe` is not all sent. */
+void soqi_silent_add(struct soqi_uring *impl, struct io_uring_sqe *sqe,
+		     const struct soqi_request *request);
+/* Whether the coming enter may sleep. */
+bool soqi_silent_may_sleep(const struct soq_loop *loop, const struct soqi_uring *impl);
+/* Ends those that had no completion, once every completion there is was taken in. */
+void soqi_silent_settle(struct soq_loop *loop, struct soqi_uring *impl);
 
 /* bufring.c */
 int soqi_uring_pool_add(struct soq_loop *loop, struct soq_pool *pool);

@@ -212,6 +212,7 @@ static void rows_flags(struct fixture *t)
 	ROW(-EINVAL, soq_sendv_async(B.s, B.idle, segments, 2, SOQ_PEEK));
 	ROW(-EINVAL, soq_sendv(B.s, segments, 2, SOQ_MULTISHOT));
 	ROW(-EINVAL, soq_recv_async(B.s, B.idle, some, 8, SOQ_CORK));
+	ROW(-EINVAL, soq_recv_async(B.s, B.idle, some, 8, SOQ_LAZY));
 	ROW(-EINVAL, soq_recv_async(B.s, B.idle, some, 8, SOQ_EXACT | SOQ_PEEK));
 	ROW(-EINVAL, soq_recv(B.s, some, 8, 1u << 31));
 	ROW(-EINVAL, soq_recvv_async(B.s, B.idle, segments, 2, SOQ_MULTISHOT));
@@ -219,6 +220,7 @@ static void rows_flags(struct fixture *t)
 	ROW(-EINVAL, soq_shutdown_async(B.s, B.idle, 3));
 	ROW(-EINVAL, soq_shutdown(B.s, -1));
 	ROW(-EINVAL, soq_send_to_async(B.datagram, B.idle, some, 8, SOQ_CORK, &B.datagram_ep));
+	ROW(-EINVAL, soq_send_to_async(B.datagram, B.idle, some, 8, SOQ_LAZY, &B.datagram_ep));
 	ROW(-EINVAL, soq_send_to(B.datagram, some, 8, 1u << 31, &B.datagram_ep));
 	ROW(-EINVAL, soq_recv_async(B.datagram, B.idle, some, 8, SOQ_EXACT));
 	ROW(-EINVAL, soq_recv_from_async(B.datagram, B.idle, some, 8, SOQ_EXACT, &ep_out));
@@ -244,6 +246,18 @@ static void rows_flags(struct fixture *t)
 	ROW(-EINVAL, soq_socket_info(B.s, &(struct soq_socket_info){ .size = 1 }));
 	ROW(-EINVAL, soq_loop_run(B.loop, (enum soq_run)3, 0));
 	ROW(-EINVAL, soq_loop_create(&(struct soq_loop_options){ .size = 1 }, &loop_out));
+	ROW(-EINVAL,
+	    soq_loop_create(&(struct soq_loop_options){ .size = sizeof(struct soq_loop_options),
+							.direct_count = UINT32_MAX },
+			    &loop_out));
+	ROW(-EINVAL,
+	    soq_loop_create(&(struct soq_loop_options){ .size = sizeof(struct soq_loop_options),
+							.napi_ns = UINT32_MAX },
+			    &loop_out));
+	ROW(-EINVAL,
+	    soq_loop_create(&(struct soq_loop_options){ .size = sizeof(struct soq_loop_options),
+							.flags = SOQ_LOOP_NAPI_PREFER },
+			    &loop_out));
 	ROW(-EINVAL, soq_loop_info(B.loop, &(struct soq_loop_info){ .size = 1 }));
 	ROW(-EINVAL, soq_loop_stats(B.loop, &(struct soq_loop_stats){ .size = 1 }));
 	ROW(-EAFNOSUPPORT, soq_socket_open(B.loop, 200, SOCK_STREAM, 0, &socket_out));

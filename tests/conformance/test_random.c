@@ -43,8 +43,9 @@ static void client_open(struct world *w)
 
 static void start_send(struct world *w, struct side *side)
 {
+	static const uint32_t modes[] = { 0, 0, 0, SOQ_CORK, SOQ_LAZY, SOQ_LAZY | SOQ_CORK };
 	struct job *job = job_new(w, SEND, side);
-	uint32_t flags = pick(w, 4) ? 0 : SOQ_CORK;
+	uint32_t flags = modes[pick(w, COUNT_OF(modes))];
 	size_t a;
 
 	job->size = pick(w, 8) ? pick(w, 200) : 1 + pick(w, 300000);
@@ -95,7 +96,7 @@ static void sync_transfer(struct world *w, struct side *side)
 	if (as.kind == SEND) {
 		piece = piece_add(&wire->sent, ++w->keys, 0);
 		fill(buffer, size, piece->key, 0);
-		rc = soq_send(side->s, buffer, size, 0);
+		rc = soq_send(side->s, buffer, size, pick(w, 4) ? 0 : SOQ_LAZY);
 	} else {
 		piece = piece_add(&wire->received, 0, 0);
 		rc = soq_recv(side->s, buffer, size, pick(w, 2) ? SOQ_EXACT : 0);

@@ -2,13 +2,16 @@
 /*
  * A sandbox that is entered when the loop already runs: io_uring_enter is refused from
  * then on. Every op ends, once, with an error, and everything can be closed.
+ *   fault_late [PLACES]     with so many direct descriptors
  */
 #define _GNU_SOURCE
 #include "fault.h"
 
+#include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-enum { ACCEPT, RECEIVE, EXACT, SEND, SLEEP, CONNECT, LATE_SEND, LATE_RECEIVE, OPS };
+enum { ACCEPT, RECEIVE, EXACT, SEND, SLEEP, CONNECT, LATE_SEND, LATE_RECEIVE, LATE_LAZY, OPS };
 
 #define BIG_BYTES ((size_t)64 << 20)
 
@@ -58,6 +61,40 @@ static void full_unix_listener(struct soq_loop *loop, struct soq_socket *s[3],
 	CHECK_IS(soq_connect_async(s[2], &ops[CONNECT], ep), 0);
 }
 
+/* A socket that has been used and has nothing in flight; its peer is the caller's. */
+static struct soq_socket *idle_socket(struct soq_loop *loop, int *peer_out)
+{
+	struct soq_socket *s;
+	int ends[2];
+
+	CHECK_IS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	CHECK_IS(soq_socket_adopt(loop, ends[0], &s), 0);
+	CHECK_IS(soq_send(s, "x", 1, 0), 1);
+	*peer_out = ends[1];
+	return s;
+}
+
+static struct soq_loop *loop_with(uint32_t direct_count)
+{
+	struct soq_loop_options options = { .size = sizeof(options),
+					    .backend = SOQ_BACKEND_URING,
+					    .direct_count = direct_count };
+	struct soq_loop *loop;
+
+	CHECK_IS(soq_loop_create(&options, &loop), 0);
+	return loop;
+}
+
+static void check_closed(struct soq_socket *s, int peer)
+{
+	struct pollfd wait = { .fd = peer, .events = POLLRDHUP };
+
+	CHECK_IS(soq_close(s), 0);
+	CHECK_IS(poll(&wait, 1, (int)(PATIENCE_NS / MS)), 1);
+	CHECK(wait.revents & POLLRDHUP);
+	CHECK_IS(close(peer), 0);
+}
+
 static unsigned ended(void)
 {
 	unsigned count = 0;
@@ -67,15 +104,17 @@ static unsigned ended(void)
 	return count;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static char space[16], more[16];
 	char *big = calloc(1, BIG_BYTES);
-	struct soq_loop *loop = fault_loop(SOQ_BACKEND_URING);
+	struct soq_loop *loop = loop_with(argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0);
 	struct soq_socket *pair[2];
 	struct soq_socket *listener;
 	struct soq_socket *full[3];
 	struct soq_endpoint full_ep;
+	struct soq_socket *idle;
+	int peer;
 
 	CHECK(big != NULL);
 	for (unsigned i = 0; i < OPS; i++)
@@ -83,6 +122,7 @@ int main(void)
 	fault_pair(loop, pair);
 	listener = listener_start(loop);
 	full_unix_listener(loop, full, &full_ep);
+	idle = idle_socket(loop, &peer);
 	CHECK_IS(soq_recv_async(pair[0], &ops[RECEIVE], space, sizeof(space), 0), 0);
 	CHECK_IS(soq_recv_async(pair[0], &ops[EXACT], more, sizeof(more), SOQ_EXACT), 0);
 	/* More than the two sockets hold: it waits in the kernel. */
@@ -95,6 +135,7 @@ int main(void)
 	fault_deny(fault_syscall("enter"), EPERM);
 	CHECK_IS(soq_send_async(pair[0], &ops[LATE_SEND], big, 1, 0), 0);
 	CHECK_IS(soq_recv_async(pair[1], &ops[LATE_RECEIVE], big, 1, 0), 0);
+	CHECK_IS(soq_send_async(pair[1], &ops[LATE_LAZY], more, 1, SOQ_LAZY), 0);
 	for (unsigned turn = 0; turn < 100 && ended() < OPS; turn++)
 		(void)soq_loop_run(loop, SOQ_RUN_ONCE, 100 * MS);
 	for (unsigned i = 0; i < OPS; i++) {
@@ -105,8 +146,10 @@ int main(void)
 	CHECK_IS(results[RECEIVE], -EPERM);
 	CHECK_IS(results[CONNECT], -EPERM);
 	CHECK_IS(results[EXACT], -EPERM);
+	CHECK_IS(results[LATE_LAZY], -EPERM);
 	CHECK(results[SEND] == -EPERM || results[SEND] > 0);
 
+	check_closed(idle, peer);
 	CHECK_IS(soq_close(listener), 0);
 	for (unsigned i = 0; i < 3; i++)
 		CHECK_IS(soq_close(full[i]), 0);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The ring does what soq does and no more: registering files on it, and opening a file
- * through it, are refused. A ring is otherwise a way around a host's seccomp policy.
+ * through it, are refused. A ring is otherwise a way around a host's seccomp policy. With
+ * direct descriptors the places of its table may be filled, and that is all.
  */
 #define _GNU_SOURCE
 #include "fault.h"
@@ -9,6 +10,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -79,7 +81,26 @@ static int32_t smuggle(int fd, const struct io_uring_params *params, struct io_u
 	return cqes[answer & (params->cq_entries - 1)].res;
 }
 
-int main(void)
+static void check_register(int fd, bool has_places)
+{
+	struct io_uring_rsrc_register sparse = { .nr = 1, .flags = IORING_RSRC_REGISTER_SPARSE };
+	int nothing = -1;
+	struct io_uring_files_update empty = { .fds = (uintptr_t)&nothing };
+
+	CHECK_IS(syscall(SYS_io_uring_register, fd, IORING_REGISTER_FILES, &nothing, 1), -1);
+	CHECK_IS(errno, EACCES);
+	CHECK_IS(syscall(SYS_io_uring_register, fd, IORING_REGISTER_FILES2, &sparse,
+			 sizeof(sparse)),
+		 -1);
+	CHECK_IS(errno, EACCES);
+	CHECK_IS(syscall(SYS_io_uring_register, fd, IORING_UNREGISTER_FILES, NULL, 0), -1);
+	CHECK_IS(errno, EACCES);
+	CHECK_IS(syscall(SYS_io_uring_register, fd, IORING_REGISTER_FILES_UPDATE, &empty, 1),
+		 has_places ? 1 : -1);
+	CHECK(has_places || errno == EACCES);
+}
+
+static void check_requests(int fd, const struct soq_loop_info *info, bool has_places)
 {
 	struct io_uring_sqe open_file = { .opcode = IORING_OP_OPENAT,
 					  .fd = AT_FDCWD,
@@ -87,19 +108,42 @@ int main(void)
 	struct io_uring_sqe forced_async = { .opcode = IORING_OP_RECV,
 					     .flags = IOSQE_ASYNC,
 					     .fd = -1 };
-	struct soq_loop *loop = fault_loop(SOQ_BACKEND_URING);
-	struct soq_loop_info info = fault_info(loop);
-	struct io_uring_params params = layout(&info);
-	int nothing = -1;
+	struct io_uring_sqe direct = { .opcode = IORING_OP_RECV, .flags = IOSQE_FIXED_FILE };
+	struct io_uring_params params = layout(info);
+
+	CHECK_IS(smuggle(fd, &params, &open_file), -EACCES);
+	CHECK_IS(smuggle(fd, &params, &forced_async), -EACCES);
+	/* An empty place is no file. */
+	CHECK_IS(smuggle(fd, &params, &direct), has_places ? -EBADF : -EACCES);
+}
+
+static void check(uint32_t direct_count)
+{
+	struct soq_loop_options options = { .size = sizeof(options),
+					    .backend = SOQ_BACKEND_URING,
+					    .direct_count = direct_count };
+	struct soq_loop_info info;
+	struct soq_loop *loop;
+	bool has_places;
 	int fd;
 
+	CHECK_IS(soq_loop_create(&options, &loop), 0);
+	info = fault_info(loop);
+	has_places = info.direct_count > 0;
 	CHECK(info.features & SOQ_FEATURE_RESTRICTIONS);
+	CHECK_IS((info.features & SOQ_FEATURE_DIRECT) != 0, has_places);
 	CHECK(soq_loop_run(loop, SOQ_RUN_ONCE, 0) >= 0);
 	fd = ring_fd();
 	CHECK(fd >= 0);
-	CHECK_IS(syscall(SYS_io_uring_register, fd, IORING_REGISTER_FILES, &nothing, 1), -1);
-	CHECK_IS(errno, EACCES);
-	CHECK_IS(smuggle(fd, &params, &open_file), -EACCES);
-	CHECK_IS(smuggle(fd, &params, &forced_async), -EACCES);
-	return 0; /* the ring's tail is no longer where soq left it */
+	check_register(fd, has_places);
+	check_requests(fd, &info, has_places);
+	/* The ring's tail is no longer where soq left it: it cannot be used any more. */
+	CHECK_IS(soq_loop_destroy(loop), 0);
+}
+
+int main(void)
+{
+	check(0);
+	check(64);
+	return 0;
 }

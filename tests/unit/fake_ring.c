@@ -22,8 +22,13 @@ static void fake_submit(struct soq_loop *loop, struct soq_socket *s, struct soqi
 	(void)loop;
 	(void)s;
 	(void)lane;
-	(void)request;
 	fake_ring.submits++;
+	if (request->lazy_bytes == 0)
+		return;
+	fake_ring.lazies++;
+	memset(&fake_ring.lazy, 0, sizeof(fake_ring.lazy));
+	soqi_prep_request(&fake_ring.impl, &fake_ring.lazy, request);
+	soqi_silent_add(&fake_ring.impl, &fake_ring.lazy, request);
 }
 
 static void fake_cancel(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
@@ -50,11 +55,15 @@ static int fake_wait(struct soq_loop *loop, int64_t until_ns)
 	unsigned count = fake_ring.count;
 
 	(void)until_ns;
+	if (fake_ring.refused != 0)
+		return fake_ring.refused;
+	fake_ring.may_sleep = soqi_silent_may_sleep(loop, &fake_ring.impl);
 	loop->segments_used = 0;
 	fake_ring.count = 0;
 	for (unsigned i = 0; i < count; i++)
 		soqi_uring_intake(loop, fake_ring.queue[i].user_data, fake_ring.queue[i].result,
 				  fake_ring.queue[i].flags);
+	soqi_silent_settle(loop, &fake_ring.impl);
 	return 0;
 }
 
@@ -77,6 +86,8 @@ struct soq_loop *fake_loop(void)
 
 	assert_int_equal(soq_loop_create(&options, &loop), 0);
 	memset(&fake_ring, 0, sizeof(fake_ring));
+	fake_ring.impl.ring.sq.khead = &fake_ring.sq_head;
+	fake_ring.impl.ring.sq.kflags = &fake_ring.sq_flags;
 	real_backend = loop->backend;
 	real_impl = loop->impl;
 	loop->backend = &fake_backend;

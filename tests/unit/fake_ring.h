@@ -25,6 +25,14 @@ struct fake_ring {
 	unsigned submits;
 	unsigned cancels;
 	uint64_t cancelled; /* the token of the last cancel */
+	/* Lazy sends: the last as the kernel would see it; whether the last wait might sleep. */
+	unsigned lazies;
+	struct io_uring_sqe lazy;
+	bool may_sleep;
+	int refused; /* what waits end with from now on, if not 0 */
+	/* What the kernel shows of its queues. */
+	unsigned sq_head;
+	unsigned sq_flags;
 };
 
 extern struct fake_ring fake_ring;

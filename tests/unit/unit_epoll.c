@@ -134,6 +134,7 @@ static void each_event_wakes_the_lanes_it_concerns_and_no_other(void **state)
 			/* Put both back as they were: parked, on no list. */
 			rig->loop->settled_first = NULL;
 			rig->loop->settled_last = NULL;
+			rig->loop->in_kernel = 2;
 			for (unsigned i = 0; i < 2; i++) {
 				s->lane[i].settled = false;
 				s->lane[i].in_kernel = true;
