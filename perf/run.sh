@@ -20,8 +20,8 @@ Installs what is missing (Debian, apt-get), builds a release in build/perf, then
 `soqperf rr` talk over loopback to servers in turn: soq on io_uring and on epoll, from a
 pool and plain; raw epoll (level- and edge-triggered); raw liburing, with single receives
 and with a ring of buffers; at 1 and 64 connections, 64 bytes. Prints one table of medians,
-then streams of 256 KiB requests, then the one-thread harness. Under two minutes after the
-build.
+then streams of 256 KiB requests, the one-thread harness, and what UDP datagrams cost.
+Under two minutes after the build.
 
   --quick        2 rounds of 0.1 s: does it work, not how fast is it
   -d SECONDS     measured time of each run (0.4)
@@ -173,6 +173,12 @@ harness() {
 	"$bin/soq-harness" --turns $((turns / 2)) --hoard || failed=1
 }
 
+datagrams() {
+	local rounds=9
+	((quick)) && rounds=3
+	"$bin/soq-datagrams" --rounds $rounds || failed=1
+}
+
 main() {
 	local pressure_before started_ns
 	parse "$@"
@@ -198,6 +204,8 @@ main() {
 	stream
 	echo
 	harness
+	echo
+	datagrams
 	((failed == 0)) || { echo "FAILED: a byte was wrong or a request lost" >&2; exit 1; }
 }
 

@@ -95,19 +95,28 @@ bool soqi_receive_may_wake(const struct soq_loop *loop)
 	return false;
 }
 
-static void wake(struct soq_pool *pool, bool idle)
+/*
+ * While bufs come home they may go where those who wait race for them with the rest, or
+ * the rest would get less than they. Else what is on the list goes to the longest wait.
+ */
+static void wake(struct soq_pool *pool, bool quiet, bool idle)
 {
-	struct soqi_lane *lane;
-	uint32_t bufs = 0;
+	uint32_t listed = 0, bufs = 0;
 
-	for (uint32_t i = 0; i < pool->class_count; i++)
+	for (uint32_t i = 0; i < pool->class_count; i++) {
+		listed += quiet ? pool->classes[i].list_count : 0;
 		bufs += pool->classes[i].list_count + pool->classes[i].ring_count;
+	}
 	for (; bufs > 0 && (idle || pool->credit >= RETURNS_PER_REARM); bufs--) {
-		lane = first_served(pool);
+		struct soqi_lane *lane = first_served(pool);
+
 		if (lane == NULL)
 			return;
 		pool->credit -= pool->credit < RETURNS_PER_REARM ? pool->credit : RETURNS_PER_REARM;
 		pool->rearms++;
+		soqi_lane_socket(lane)->from_list = listed > 0;
+		if (listed > 0)
+			listed--;
 		soqi_receive_unpark(lane);
 		soqi_lane_dirty(pool->loop, lane);
 	}
@@ -116,12 +125,14 @@ static void wake(struct soq_pool *pool, bool idle)
 void soqi_receive_wake(struct soq_loop *loop, bool idle)
 {
 	for (struct soq_pool *pool = loop->pools; pool != NULL; pool = pool->next) {
+		bool quiet = idle || !pool->came_home;
+
 		if (pool->parked_count == 0)
 			continue;
-		if (!pool->came_home)
+		if (quiet && first_served(pool) != NULL)
 			pool->credit++;
 		pool->came_home = false;
-		wake(pool, idle);
+		wake(pool, quiet, idle);
 	}
 }
 

@@ -78,8 +78,7 @@ bool soqi_receive_may_go(struct soq_loop *loop, struct soq_socket *s, struct soq
 static bool can_multishot(const struct soq_socket *s, const struct soq_op *op,
 			  const struct soqi_pool_class *class)
 {
-	if (!(op->priv.flags & SOQ_MULTISHOT) || class->ring_count == 0 ||
-	    soqi_carry_credit(s, class->pool) < 2)
+	if (!(op->priv.flags & SOQ_MULTISHOT) || soqi_carry_credit(s, class->pool) < 2)
 		return false;
 	return soqi_is_stream(s) ? s->family != AF_UNIX : !soqi_is_connection(s);
 }
@@ -116,13 +115,17 @@ bool soqi_receive_request(struct soq_loop *loop, struct soq_socket *s, struct so
 	struct soqi_pool_class *class = loop->dead == 0 ? soqi_pool_class_for(s, soqi_pool_of(op))
 							: NULL;
 	struct soqi_room *room;
+	bool picks;
 
 	op->priv.address = NULL;
 	request->kind = SOQI_REQUEST_RECV_BUF;
 	request->fd = s->fd;
-	lane->multishot = class != NULL && can_multishot(s, op, class);
+	lane->multishot = false;
 	if (class == NULL)
 		return true;
+	picks = class->ring_count > 0 && !(s->from_list && class->list_count > 0);
+	s->from_list = false;
+	lane->multishot = picks && can_multishot(s, op, class);
 	s->asked_class = (unsigned)(class - class->pool->classes) & 3u;
 	request->bufs = class;
 	request->whole = !soqi_is_stream(s);
@@ -130,7 +133,7 @@ bool soqi_receive_request(struct soq_loop *loop, struct soq_socket *s, struct so
 	request->control = s->family != AF_UNIX;
 	if (lane->multishot) {
 		request->kind = SOQI_REQUEST_RECV_BUF_MULTISHOT;
-	} else if (class->ring_count == 0) {
+	} else if (!picks) {
 		return loop->backend->immediate || !try_now(loop, s, lane, request);
 	} else if (request->whole) {
 		room = soqi_room_take(loop, class->size_bytes, request->control);

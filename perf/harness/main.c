@@ -58,11 +58,19 @@ static struct contender *add(struct settings *s, const struct contender *like)
 	return c;
 }
 
+/* A quarter of a pool is kept for those who find the rest empty: here nobody shall. */
+static void add_pooled(struct settings *s, const struct contender *like)
+{
+	struct contender *c = add(s, like);
+
+	c->echo.pool_bufs = s->ready <= 32 ? 64 : 2 * s->ready;
+}
+
 static void add_all(struct settings *s)
 {
-	add(s, &contender_pool_uring);
-	add(s, &contender_soq_direct);
-	add(s, &contender_pool_epoll);
+	add_pooled(s, &contender_pool_uring);
+	add_pooled(s, &contender_soq_direct);
+	add_pooled(s, &contender_pool_epoll);
 	add(s, &contender_soq_uring);
 	add(s, &contender_soq_epoll);
 	add(s, &contender_raw_epoll);

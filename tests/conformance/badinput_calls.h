@@ -110,6 +110,11 @@ CALL(send_msg_async, soq_send_msg_async(on->s, on->op, message_of(segments, 2), 
 CALL(send_msg, soq_send_msg(on->s, message_of(segments, 2), 0))
 CALL(recv_msg_async, soq_recv_msg_async(on->s, on->op, message_of(segments, 2), 0))
 CALL(recv_msg, soq_recv_msg(on->s, message_of(segments, 2), 0))
+CALL(send_batch_async, soq_send_batch_async(on->s, on->op, message_of(segments, 2), 1, 0))
+CALL(send_batch, soq_send_batch(on->s, message_of(segments, 2), 1, 0))
+CALL(recv_batch_async, soq_recv_batch_async(on->s, on->op, message_of(segments, 2), 1, 0))
+CALL(recv_batch, soq_recv_batch(on->s, message_of(segments, 2), 1, 0))
+CALL(socket_set_message_info, soq_socket_set_message_info(on->s, SOQ_INFO_PACKET))
 CALL(poll_async, soq_poll_async(on->s, on->op, SOQ_POLL_RECV, 0))
 CALL(poll, soq_poll(on->s, SOQ_POLL_RECV, 0))
 CALL(sleep_async, soq_sleep_async(on->loop, on->op, 0))
@@ -186,6 +191,11 @@ static const struct subject {
 	S(send_msg, SOCKET),
 	S(recv_msg_async, SOCKET | OP | STARTS),
 	S(recv_msg, SOCKET),
+	S(send_batch_async, SOCKET | OP | STARTS),
+	S(send_batch, SOCKET),
+	S(recv_batch_async, SOCKET | OP | STARTS),
+	S(recv_batch, SOCKET),
+	S(socket_set_message_info, SOCKET),
 	S(poll_async, SOCKET | OP | STARTS),
 	S(poll, SOCKET),
 	S(sleep_async, LOOP | OP | STARTS),
