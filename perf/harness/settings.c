@@ -83,15 +83,18 @@ static bool take_number(char **text, uint32_t max, uint32_t *out)
 	return true;
 }
 
-static bool add_pool(struct settings *s, char *text)
+static bool add_pool(struct settings *s, const char *name)
 {
+	char copy[NAME_MAX_BYTES], *text = copy;
 	struct contender *c;
 
-	if (s->contender_count == CONTENDERS_MAX || strlen(text) >= NAME_MAX_BYTES)
+	if (s->contender_count == CONTENDERS_MAX || strlen(name) >= NAME_MAX_BYTES)
 		return false;
 	s->pool_count++;
 	c = add(s, &contender_pool_uring);
-	c->name = strcpy(s->names[s->contender_count - 1], text);
+	c->name = s->names[s->contender_count - 1];
+	snprintf(s->names[s->contender_count - 1], NAME_MAX_BYTES, "%s", name);
+	snprintf(copy, sizeof(copy), "%s", name);
 	return take_number(&text, 16u << 20, &c->echo.buffer_bytes) &&
 	       take_number(&text, SOQ_POOL_BUFS_MAX, &c->echo.pool_bufs) &&
 	       (!text || take_number(&text, SOQ_POOL_BUFS_MAX, &c->echo.pool_share));

@@ -43,8 +43,9 @@ static void serve_stop(int number)
 static inline int serve(void)
 {
 	struct soq_loop_stats stats = { .size = sizeof(stats) };
+	struct sigaction action = { .sa_handler = serve_stop };
 
-	(void)signal(SIGTERM, serve_stop);
+	(void)sigaction(SIGTERM, &action, NULL);
 	if (soq_loop_run(loop, SOQ_RUN_STOP, -1) < 0 || soq_loop_stats(loop, &stats) != 0)
 		return 1;
 	printf("allocations: %llu\n", (unsigned long long)stats.allocations);
