@@ -93,13 +93,19 @@ static bool try_now(struct soq_loop *loop, struct soq_socket *s, struct soqi_lan
 	if (lane->result == -EAGAIN) {
 		lane->polls = true;
 		request->kind = SOQI_REQUEST_POLL;
-		request->poll_events = POLLIN;
+		request->poll_events = POLLIN | POLLRDHUP;
 		return false;
 	}
 	lane->queue.first->priv.address = buf;
 	soqi_judge_note(s, lane->result);
 	soqi_settled_push(loop, lane);
 	return true;
+}
+
+bool soqi_receive_is_over(const struct soq_socket *s)
+{
+	return !soqi_is_connection(s) && recv(s->fd, NULL, 0, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+	       errno == EAGAIN;
 }
 
 /* The room of a one-shot receive of a message in the kernel, or NULL. */

@@ -165,6 +165,9 @@ static void settle_poll(struct soq_socket *s, struct soqi_lane *lane, struct soq
 		result = soqi_batch_serve(s, lane);
 		if (result == -EAGAIN)
 			result = 0;
+	} else if (lane->result > 0 && (lane->result & POLLRDHUP) && soqi_is_receive(lane) &&
+		   soqi_receive_is_over(s)) {
+		result = 0;
 	}
 	soqi_lane_settle(lane, result, ended);
 }
@@ -244,6 +247,11 @@ static void settle_lane(struct soq_loop *loop, struct soqi_lane *lane)
 
 	if (soqi_unlikely(lane->index == SOQI_LANE_WATCH)) {
 		soqi_watch_settle(loop, lane);
+		return;
+	}
+	/* A close that waited for memory of zero-copy sends. */
+	if (soqi_unlikely(lane->queue.first == NULL)) {
+		soqi_close_step(s);
 		return;
 	}
 	if (lane->index == SOQI_LANE_SEND && soqi_judge_must_hold(s, lane->result)) {

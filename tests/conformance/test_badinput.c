@@ -121,6 +121,7 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_buf_retain(NULL));
 	ROW(-EINVAL, soq_buf_slice(NULL, 0, 0));
 	ROW(-EINVAL, soq_buf_peer(NULL, &ep_out));
+	ROW(-EINVAL, soq_buf_message(NULL, message_of(segments, 1)));
 	ROW(0, soq_loop_destroy(NULL));
 	ROW(-EINVAL, soq_wait(B.quiet, 0, NULL));
 	ROW(-EINVAL, soq_wait_any(NULL, 1, 0, &an_event));
