@@ -31,22 +31,44 @@ struct soqi_pool_class *soqi_pool_class_for(const struct soq_socket *s, struct s
 	return NULL;
 }
 
+/* Where an op has its turn: other ops have a part of a segment there. 0: nowhere yet. */
+static uint64_t turn_of(const struct soqi_lane *lane)
+{
+	return lane->queue.first->priv.segment_offset;
+}
+
+/* Puts a lane before `after`, or at the end. */
+static void insert(struct soq_pool *pool, struct soqi_lane *lane, struct soqi_lane *after)
+{
+	lane->next_dirty = after;
+	lane->prev_dirty = after != NULL ? after->prev_dirty : pool->parked_last;
+	if (lane->prev_dirty != NULL)
+		lane->prev_dirty->next_dirty = lane;
+	else
+		pool->parked_first = lane;
+	if (after != NULL)
+		after->prev_dirty = lane;
+	else
+		pool->parked_last = lane;
+}
+
 void soqi_receive_park(struct soq_loop *loop, struct soqi_lane *lane)
 {
 	struct soq_pool *pool = soqi_pool_of(lane->queue.first);
+	struct soqi_lane *after = NULL;
 
 	assert(!lane->parked && !lane->in_kernel);
 	soqi_lane_clean(loop, lane);
 	lane->parked = true;
-	lane->next_dirty = NULL;
-	lane->prev_dirty = pool->parked_last;
-	if (pool->parked_last != NULL)
-		pool->parked_last->next_dirty = lane;
-	else
-		pool->parked_first = lane;
-	pool->parked_last = lane;
 	pool->parked_count++;
 	pool->parks++;
+	/* One that was let go on, and met an empty ring again, keeps its turn. */
+	if (turn_of(lane) == 0)
+		lane->queue.first->priv.segment_offset = pool->parks;
+	else
+		for (after = pool->parked_first; after != NULL && turn_of(after) < turn_of(lane);)
+			after = after->next_dirty;
+	insert(pool, lane, after);
 	/* What came home before is no reason to go on. */
 	if (pool->parked_count == 1)
 		pool->credit = 0;

@@ -249,13 +249,16 @@ static struct soq_buf *settled_buf(struct soq_loop *loop, struct soq_socket *s, 
 	return buf;
 }
 
-/* The ring of the class was empty when bytes came; if another has bufs, it is tried next. */
-static bool another_class_has(const struct soq_socket *s, const struct soqi_lane *lane)
+/*
+ * The ring of the class was empty when bytes came. What is not in it is there for who
+ * meets that: the reserve, then bufs of another class.
+ */
+static bool has_beside_ring(const struct soq_socket *s, const struct soqi_lane *lane)
 {
 	struct soq_pool *pool = soqi_pool_of(lane->queue.first);
 	const struct soqi_pool_class *class = soqi_pool_class_for(s, pool);
 
-	return class != NULL && class != &pool->classes[s->asked_class];
+	return class != NULL && (class->list_count > 0 || class != &pool->classes[s->asked_class]);
 }
 
 void soqi_receive_settle(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
@@ -278,7 +281,7 @@ void soqi_receive_settle(struct soq_loop *loop, struct soq_socket *s, struct soq
 	}
 	soqi_lane_settle(lane, result == -EAGAIN ? result : judge(s, op, result), ended);
 	if (result == -ENOBUFS && lane->queue.first == op && loop->dead == 0 &&
-	    !another_class_has(s, lane))
+	    !has_beside_ring(s, lane))
 		soqi_receive_park(loop, lane);
 }
 
