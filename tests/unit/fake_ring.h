@@ -25,6 +25,10 @@ struct fake_ring {
 	unsigned submits;
 	unsigned cancels;
 	uint64_t cancelled; /* the token of the last cancel */
+	enum soqi_request_kind submitted;
+	struct msghdr *header; /* of the last submit */
+	bool refuses_pools;    /* the core picks */
+	unsigned homes;        /* bufs that were given to the kernel to pick again */
 	/* Lazy sends: the last as the kernel would see it; whether the last wait might sleep. */
 	unsigned lazies;
 	struct io_uring_sqe lazy;
