@@ -197,8 +197,8 @@ static void deadline_comes_after_what_waits(struct fixture *t)
 	final_comes_last(t, DEADLINE, 0);
 }
 
-/* What came before a cancel is delivered before what was received after it. */
-static void receive_behind_a_cancelled_multishot_keeps_the_order(struct fixture *t)
+/* What came for a multishot is delivered before what was received after it. */
+static void receive_behind(struct fixture *t, enum ending ending)
 {
 	struct soq_pool *pool = pool_of(t, 8, 512, 2);
 	struct keeper k = { .count = 0 };
@@ -211,7 +211,10 @@ static void receive_behind_a_cancelled_multishot_keeps_the_order(struct fixture 
 
 	run_until(t, pool_info(pool).bufs_waiting >= 2);
 	turns(t, 2);
-	expect(soq_cancel(&armed->op), 0);
+	if (ending == END)
+		raw_fin(fd);
+	else
+		expect(soq_cancel(&armed->op), 0);
 	started(plain, soq_recv_async(s, &plain->op, in, sizeof(in), SOQ_EXACT));
 	turns(t, 4);
 	while (!finished(armed) || !finished(plain)) {
@@ -226,12 +229,25 @@ static void receive_behind_a_cancelled_multishot_keeps_the_order(struct fixture 
 			offset += keeper_return(&k, 8, offset);
 		turns(t, 1);
 	}
-	expect_end(armed, -ECANCELED, 0);
-	expect_end(plain, 512, 0);
-	expect_true(is_filled(in, 512, 8, offset));
+	expect_end(armed, ending == END ? 0 : -ECANCELED, 0);
+	expect_end(plain, ending == END ? 0 : 512, 0);
+	if (ending == END)
+		expect(offset, 16 * 512);
+	else
+		expect_true(is_filled(in, 512, 8, offset));
 	expect(soq_close(s), 0);
 	pool_close(pool);
 	close(fd);
+}
+
+static void receive_behind_a_cancelled_multishot_keeps_the_order(struct fixture *t)
+{
+	receive_behind(t, CANCEL);
+}
+
+static void receive_behind_an_ended_multishot_keeps_the_order(struct fixture *t)
+{
+	receive_behind(t, END);
 }
 
 /* A buf of one op is returned where another is told. */
@@ -413,6 +429,7 @@ static const struct conf_case cases[] = {
 	CASE(cancel_comes_after_what_waits, "2c 2i 14a"),
 	CASE(deadline_comes_after_what_waits, "2c 2i 6b"),
 	CASE(receive_behind_a_cancelled_multishot_keeps_the_order, "2i 9b 14a"),
+	CASE(receive_behind_an_ended_multishot_keeps_the_order, "2i 9b"),
 	CASE(return_in_the_done_of_another_op_resumes, "2h"),
 	CASE(consumers_get_the_same, "2b 3a 3b 3c"),
 	CASE(loop_is_not_idle_while_events_are_held_back, "2c 2i"),
