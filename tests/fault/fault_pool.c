@@ -117,6 +117,35 @@ static void messages(struct soq_loop *loop, struct soq_pool *pool, uint32_t flag
 	CHECK_IS(soq_close(s[0]), 0);
 }
 
+/* The kernel gives the reset of a unix stream once; every later receive says it too. */
+static void unix_reset(struct soq_loop *loop, struct soq_pool *pool, uint32_t flags)
+{
+	struct soq_socket *s[3];
+	struct soq_op op = { 0 };
+	struct soq_endpoint ep;
+	unsigned char in[8];
+	char name[64];
+	size_t got = 0;
+
+	(void)snprintf(name, sizeof(name), "soq-fault-pool-%d", (int)getpid());
+	CHECK_IS(soq_endpoint_abstract(name, strlen(name), &ep), 0);
+	for (int i = 0; i < 2; i++)
+		CHECK_IS(soq_socket_open(loop, AF_UNIX, SOCK_STREAM, 0, &s[i]), 0);
+	CHECK_IS(soq_bind(s[0], &ep), 0);
+	CHECK_IS(soq_listen(s[0], 1), 0);
+	CHECK_IS(soq_connect(s[1], &ep), 0);
+	CHECK_IS(soq_accept(s[0], &s[2], NULL), 0);
+	CHECK_IS(soq_close(s[0]), 0);
+	CHECK_IS(soq_send(s[1], "unread", 6, 0), 6);
+	CHECK_IS(soq_abort(s[2]), 0);
+	CHECK(soq_loop_run(loop, SOQ_RUN_IDLE, PATIENCE_NS) >= 0);
+	for (int i = 0; i < 3; i++) {
+		CHECK_IS(soq_recv_buf_async(s[1], &op, pool, flags), 0);
+		CHECK_IS(receive(&op, in, sizeof(in), &got), -ECONNRESET);
+	}
+	CHECK_IS(soq_close(s[1]), 0);
+}
+
 static void use(struct soq_loop *loop, struct soq_pool *pool)
 {
 	struct soq_pool_info info;
@@ -125,6 +154,8 @@ static void use(struct soq_loop *loop, struct soq_pool *pool)
 	stream(loop, pool, SOQ_MULTISHOT);
 	messages(loop, pool, 0);
 	messages(loop, pool, SOQ_MULTISHOT);
+	unix_reset(loop, pool, 0);
+	unix_reset(loop, pool, SOQ_MULTISHOT);
 	CHECK(soq_loop_run(loop, SOQ_RUN_IDLE, PATIENCE_NS) >= 0);
 	info = info_of(pool);
 	CHECK_IS(info.bufs_lent + info.bufs_waiting + info.receivers + info.parked, 0);
