@@ -19,7 +19,7 @@ perf/run.sh [--quick] [-d SECONDS] [--rounds N] [--placement same|split|none]
 Installs what is missing (Debian, apt-get), builds a release in build/perf, then lets
 `soqperf rr` talk over loopback to five servers in turn: soq on io_uring, soq on epoll,
 raw epoll (level- and edge-triggered), raw liburing; at 1 and 64 connections, 64 bytes.
-Prints one table of medians, then the one-thread harness. Under a minute after the build.
+Prints one table of medians, then the one-thread harness and what UDP datagrams cost. Under a minute after the build.
 
   --quick        2 rounds of 0.1 s: does it work, not how fast is it
   -d SECONDS     measured time of each run (0.4)
@@ -146,6 +146,12 @@ harness() {
 	"$bin/soq-harness" --turns $turns --check || failed=1
 }
 
+datagrams() {
+	local rounds=9
+	((quick)) && rounds=3
+	"$bin/soq-datagrams" --rounds $rounds || failed=1
+}
+
 main() {
 	local pressure_before started_ns
 	parse "$@"
@@ -169,6 +175,8 @@ main() {
 	fi
 	echo
 	harness
+	echo
+	datagrams
 	((failed == 0)) || { echo "FAILED: a byte was wrong or a request lost" >&2; exit 1; }
 }
 

@@ -2,7 +2,7 @@
 /* A buf's way: from home, filled, lent, returned. */
 #include "pool.h"
 
-#include "endpoint.h"
+#include "ancillary.h"
 #include "own.h"
 
 #include <assert.h>
@@ -188,6 +188,7 @@ void soqi_buf_open(struct soq_buf *buf, struct soq_socket *s, uint32_t filled_by
 	buf->priv.socket = s;
 	buf->priv.life = s->backend_generation;
 	buf->priv.used_bytes = filled_bytes;
+	buf->priv.head_at = 0;
 	buf->priv.truncated = false;
 	buf->priv.control_cut = false;
 	buf->priv.peer_bytes = 0;
@@ -278,4 +279,19 @@ int soq_buf_peer(const struct soq_buf *buf, struct soq_endpoint *ep_out)
 	memcpy(&ep_out->addr, buf->priv.memory + buf->priv.head_at + NAME_AT, buf->priv.peer_bytes);
 	ep_out->size_bytes = buf->priv.peer_bytes;
 	return 0;
+}
+
+int soq_buf_message(const struct soq_buf *buf, struct soq_message *message_out)
+{
+	int error = check(buf);
+
+	if (error != 0)
+		return error;
+	if (message_out == NULL || message_out->size != sizeof(*message_out))
+		return -EINVAL;
+	soqi_ancillary_read(buf->priv.memory + buf->priv.head_at + CONTROL_AT,
+			    buf->priv.control_bytes, buf->priv.control_cut, message_out);
+	message_out->flags = buf->priv.truncated ? SOQ_F_TRUNCATED : 0;
+	message_out->length_bytes = buf->size_bytes;
+	return soq_buf_peer(buf, &message_out->peer);
 }

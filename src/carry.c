@@ -107,8 +107,6 @@ void soqi_carry(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op, 
 
 	if (op->priv.segment_count++ == 0)
 		append(&s->carriers, op);
-	/* If it waited for one with others, it has had its turn: see park.c. */
-	op->priv.segment_offset = 0;
 	s->carriers.buf_count++;
 	buf->priv.next = NULL;
 	if (op->priv.buf_last != NULL)

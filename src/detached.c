@@ -6,6 +6,7 @@
  */
 #include "detached.h"
 
+#include "batch.h"
 #include "endpoint.h"
 
 #include <assert.h>
@@ -131,13 +132,15 @@ static int wait_ready(int fd, short events, int64_t until_ns)
 	return count > 0 ? one.revents : 0;
 }
 
-/* Waits for what the request could not do yet. False if `until_ns` has come. */
-static bool wait_for(const struct soqi_request *request, int64_t until_ns)
+/*
+ * Waits for what the request could not do yet. False if `until_ns` has come.
+ * `unwatched`: no poll tells, see backoff.c.
+ */
+static bool wait_for(const struct soqi_request *request, bool unwatched, int64_t until_ns)
 {
 	bool in = request->kind == SOQI_REQUEST_RECV || request->kind == SOQI_REQUEST_ACCEPT;
 
-	/* What no poll watches: see backoff.c. */
-	if (request->message_flags & MSG_DONTWAIT)
+	if (unwatched)
 		return nap(SOQI_UNIX_BACKOFF_NS, until_ns);
 	return wait_ready(request->fd, in ? POLLIN : POLLOUT, until_ns) != 0;
 }
@@ -169,23 +172,57 @@ static void wait_for_other(struct soqi_detached *d, enum soqi_lane_index index, 
 		(void)pthread_cond_wait(&d->told, &d->lock);
 }
 
+/* A batch, or messages in pieces, in scratch of its own; the lock is not held. */
+__attribute__((noinline)) static int32_t try_batch(const struct soq_socket *s, struct soq_op *op,
+						   bool waits, enum soqi_split split)
+{
+	const struct soq_message *first = op->priv.data;
+	struct soqi_batch_room room;
+	int32_t result = soqi_batch_try(s, op, &room, waits ? MSG_WAITFORONE : MSG_DONTWAIT, split);
+
+	if (op->priv.kind == SOQI_KIND_SEND)
+		return result;
+	/* Shut, a call that waits ends with an empty message of nobody's, one that does not waits on. */
+	if (result == -EAGAIN ||
+	    (result == 1 && first->length_bytes == 0 && first->peer.size_bytes == 0))
+		return soqi_receive_is_shut(s->fd) ? 0 : result;
+	return result;
+}
+
+/* What the lane's head still wants, tried; `*request` says what that was. */
+static int32_t try_head(struct soqi_detached *d, struct soqi_lane *lane, bool waits,
+			struct soqi_request *request)
+{
+	struct iovec room[SOQI_REQUEST_SEGMENTS];
+	struct soq_op *op = lane->queue.first;
+	enum soqi_split split = d->s.split;
+	bool batch = soqi_batch_serves(&d->s, op);
+	int32_t result;
+
+	if (!batch) {
+		soqi_request_fill(&d->s, lane, room, SOQI_REQUEST_SEGMENTS, request);
+		request->lent = false;
+		request->waits = waits;
+	}
+	soqi_detached_unlock(&d->s);
+	result = batch ? try_batch(&d->s, op, waits, split) : soqi_try(request);
+	soqi_detached_lock(&d->s);
+	return result;
+}
+
 /* One try of what the lane's head still wants, and its result taken in. */
 static void step(struct soqi_detached *d, struct soqi_lane *lane, int64_t until_ns,
 		 struct soqi_ops *ended)
 {
 	bool receives = lane->index == SOQI_LANE_RECV;
-	struct iovec room[SOQI_REQUEST_SEGMENTS];
-	struct soqi_request request = { .token = 0 };
+	struct soqi_request request = { .kind = receives ? SOQI_REQUEST_RECV : SOQI_REQUEST_SEND,
+					.fd = d->s.fd };
 	struct soq_op *op = lane->queue.first;
 	int32_t result;
+	bool unwatched;
 
-	soqi_request_fill(&d->s, lane, room, SOQI_REQUEST_SEGMENTS, &request);
-	request.lent = false;
 	/* A send waits outside: one that breaks off in the kernel would lose its error. */
-	request.waits = receives && until_ns == SOQI_FOREVER;
-	soqi_detached_unlock(&d->s);
-	result = soqi_try(&request);
-	soqi_detached_lock(&d->s);
+	result = try_head(d, lane, receives && until_ns == SOQI_FOREVER, &request);
 	soqi_judge_note(&d->s, result);
 	if (!receives)
 		(void)pthread_cond_broadcast(&d->told);
@@ -196,12 +233,20 @@ static void step(struct soqi_detached *d, struct soqi_lane *lane, int64_t until_
 		answer(d, lane->index);
 	if (result != -EAGAIN || ended->first != NULL)
 		return;
+	unwatched = soqi_send_is_unwatched(&d->s, op);
 	soqi_detached_unlock(&d->s);
-	if (!wait_for(&request, until_ns))
+	if (!wait_for(&request, unwatched, until_ns))
 		result = -ETIMEDOUT;
 	soqi_detached_lock(&d->s);
 	if (result == -ETIMEDOUT)
 		(void)soqi_lane_cancel(lane, op, -ETIMEDOUT, ended);
+}
+
+/* Shut by another thread to wake us; that is no empty message. */
+static bool was_woken(const struct soqi_detached *d, const struct soqi_transfer *t, int64_t result)
+{
+	return result == 0 && t->index == SOQI_LANE_RECV && !soqi_is_connection(&d->s) &&
+	       d->s.phase == SOQI_PHASE_CUT;
 }
 
 static void transfer(struct soqi_detached *d, const struct soqi_transfer *t, struct soq_op *op,
@@ -224,9 +269,7 @@ static void transfer(struct soqi_detached *d, const struct soqi_transfer *t, str
 	event->op = op;
 	event->result = op->priv.result;
 	event->flags = op->priv.event_flags;
-	/* Shut by another thread to wake us; that is no empty message. */
-	if (event->result == 0 && t->index == SOQI_LANE_RECV && !soqi_is_connection(&d->s) &&
-	    d->s.phase == SOQI_PHASE_CUT)
+	if (was_woken(d, t, event->result))
 		event->result = -ECANCELED;
 	/* Another thread's may wait there to be told. */
 	if (lane.sync_cause != 0)
@@ -240,6 +283,8 @@ int64_t soqi_detached_transfer(struct soq_socket *s, const struct soqi_transfer 
 	struct soqi_detached *d = enter(s);
 	int error = soqi_transfer_check(s, op, t);
 
+	if (error == 0)
+		error = soqi_batch_prepare(s, t);
 	if (error == 0)
 		error = soqi_sync_begin(s, t->index, op);
 	if (error == 0) {
@@ -271,7 +316,7 @@ static int32_t accept_one(struct soq_socket *s, int64_t until_ns)
 				return -ETIMEDOUT;
 		} else if (!soqi_accept_is_passing(result)) {
 			return result;
-		} else if (result == -EAGAIN && !wait_for(&request, until_ns)) {
+		} else if (result == -EAGAIN && !wait_for(&request, false, until_ns)) {
 			return -ETIMEDOUT;
 		}
 	}
@@ -341,7 +386,7 @@ static int32_t connect_until(struct soq_socket *s, const struct soqi_request *re
 
 	(void)fcntl(request->fd, F_SETFL, flags | O_NONBLOCK);
 	while ((result = soqi_try(request)) == -EAGAIN) {
-		if (!wait_for(request, until_ns))
+		if (!wait_for(request, soqi_connect_is_local(s), until_ns))
 			result = -ETIMEDOUT;
 		else if (!still_connects(s))
 			result = -ECANCELED;
@@ -370,7 +415,6 @@ int soqi_detached_connect(struct soq_socket *s, const struct soq_endpoint *ep)
 	request.fd = s->fd;
 	request.addr = &ep->addr.any;
 	request.addr_size_bytes = soqi_endpoint_kernel_size(ep);
-	request.message_flags = soqi_connect_is_local(s) ? MSG_DONTWAIT : 0;
 	s->was_connected = s->phase == SOQI_PHASE_CONNECTED;
 	s->phase = SOQI_PHASE_CONNECTING;
 	soqi_detached_unlock(s);
@@ -472,7 +516,7 @@ static int drain(struct soq_socket *s, int64_t until_ns)
 		result = soqi_try(&request);
 		soqi_judge_note(s, result);
 		if (result == -EAGAIN) {
-			if (!wait_for(&request, until_ns))
+			if (!wait_for(&request, false, until_ns))
 				return -ETIMEDOUT;
 		} else if (result <= 0) {
 			return soqi_judge_receive(s, result);

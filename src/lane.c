@@ -60,6 +60,12 @@ static uint32_t cut_flag(int cause)
 	return cause == -ETIMEDOUT ? SOQ_F_TIMED_OUT : SOQ_F_CANCELED;
 }
 
+/* Messages are whole: what is behind one that was not sent may go on. */
+static bool leaves_hole(const struct soqi_lane *lane, const struct soq_op *op)
+{
+	return op->priv.kind == SOQI_KIND_SEND && op->priv.moved > 0 && !lane->whole;
+}
+
 /*
  * Ends `op` early: with what it moved, or with `error`. A send that put some of
  * its bytes on the wire and not the rest takes everything behind it along, or the
@@ -69,7 +75,7 @@ static void end_short(struct soqi_lane *lane, struct soq_op *op, int error, uint
 		      struct soqi_ops *ended)
 {
 	struct soq_op *behind = op->priv.next;
-	bool hole = op->priv.kind == SOQI_KIND_SEND && op->priv.moved > 0;
+	bool hole = leaves_hole(lane, op);
 
 	if (op->priv.moved > 0)
 		end(lane, op, (int64_t)op->priv.moved, flag, ended);
@@ -86,7 +92,7 @@ static void sweep(struct soqi_lane *lane, struct soqi_ops *ended)
 	struct soq_op *next;
 
 	for (; op != NULL; op = next) {
-		bool hole = op->priv.kind == SOQI_KIND_SEND && op->priv.moved > 0;
+		bool hole = leaves_hole(lane, op);
 
 		next = op->priv.next;
 		if (op->priv.cause == 0)

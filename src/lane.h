@@ -37,6 +37,7 @@ enum soqi_state {
 };
 
 /* priv.flags above the caller's SOQ_* start flags. */
+#define SOQI_OP_BATCH   (1u << 15) /* priv.data is an array of messages, lengths are of messages */
 #define SOQI_OP_SYNC    (1u << 14) /* of a synchronous call, on its stack */
 #define SOQI_OP_VECTOR  (1u << 13) /* priv.data is an array of segments */
 #define SOQI_OP_BOUNDED (1u << 12) /* a synchronous call with a timeout */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The loop: made, owned, run, ended. One turn is here; what it does is elsewhere. */
+#include "batch.h"
 #include "pool.h"
 
 #include <assert.h>
@@ -90,6 +91,7 @@ static void loop_release(struct soq_loop *loop)
 	soqi_slots_release(loop);
 	soqi_free(loop, loop->segments, SOQI_SEGMENTS * sizeof(struct iovec));
 	soqi_free(loop, loop->discard, SOQI_DISCARD_BYTES);
+	soqi_free(loop, loop->batch, sizeof(*loop->batch));
 	if (loop->wake_fd >= 0)
 		(void)close(loop->wake_fd);
 	soqi_owner_fini(loop);
@@ -302,6 +304,7 @@ int soqi_turn(struct soq_loop *loop, int64_t until_ns)
 {
 	uint64_t made = loop->events_made;
 	const struct soq_op *first;
+	bool busy;
 	int error = 0;
 
 	loop->stats.turns++;
@@ -310,7 +313,8 @@ int soqi_turn(struct soq_loop *loop, int64_t until_ns)
 		soqi_receive_wake(loop, false);
 	soqi_flush(loop);
 	first = soqi_timer_first(&loop->timers);
-	if (loop->events_made != made || loop->dirty_count > 0 || loop->dead != 0)
+	busy = loop->events_made != made || loop->dirty_count > 0 || loop->dead != 0;
+	if (busy)
 		until_ns = SOQI_NOW;
 	else if (first != NULL && first->priv.timer_ns < until_ns)
 		until_ns = first->priv.timer_ns;
@@ -319,7 +323,7 @@ int soqi_turn(struct soq_loop *loop, int64_t until_ns)
 		loop->waits_skipped++;
 	} else if (loop->dead == 0) {
 		loop->waits_skipped = 0;
-		if (soqi_unlikely(loop->parked_count > 0) && until_ns != SOQI_NOW &&
+		if (soqi_unlikely(loop->parked_count > 0) && !busy && loop->ready_events == 0 &&
 		    soqi_receive_may_wake(loop))
 			error = wait_parked(loop, until_ns);
 		else if (loop->spin_ns > 0 && until_ns != SOQI_NOW)

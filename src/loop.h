@@ -26,6 +26,8 @@
 #define SOQI_ACCEPT_BACKOFF_NS (20 * (SOQI_NS_PER_S / 1000))
 #define SOQI_UNIX_BACKOFF_NS   (2 * (SOQI_NS_PER_S / 1000))
 
+struct soqi_batch_room;
+
 struct soq_loop {
 	const struct soqi_backend *backend;
 	void *impl; /* the backend's */
@@ -81,6 +83,7 @@ struct soq_loop {
 	struct iovec *segments; /* of this turn's requests */
 	unsigned segments_used;
 	unsigned char *discard;
+	struct soqi_batch_room *batch; /* NULL before the first: see batch.h */
 
 	int wake_fd;
 	_Atomic(struct soq_op *) posted; /* newest first */

@@ -2,6 +2,7 @@
 /* Starting, ending, cutting short and delivering ops. */
 #include "op.h"
 
+#include "batch.h"
 #include "detached.h"
 #include "own.h"
 #include "pool.h"
@@ -58,6 +59,10 @@ static void own_each(const struct soq_op *op, bool give)
 
 	if (op->priv.kind != SOQI_KIND_RECV && op->priv.kind != SOQI_KIND_SEND)
 		return;
+	if (soqi_unlikely(op->priv.flags & SOQI_OP_BATCH)) {
+		soqi_batch_own(op, give);
+		return;
+	}
 	if (!(op->priv.flags & SOQI_OP_VECTOR)) {
 		if (give)
 			soqi_own_give(op->priv.data, (size_t)op->priv.length);
@@ -342,6 +347,7 @@ void soqi_op_cut(struct soq_loop *loop, struct soq_op *op, int cause)
 	struct soqi_lane *lane;
 	struct soq_op *behind;
 	bool connects;
+	bool heads;
 
 	op->priv.cause = cause;
 	switch (op->priv.kind) {
@@ -368,11 +374,15 @@ void soqi_op_cut(struct soq_loop *loop, struct soq_op *op, int cause)
 	}
 	connects = op->priv.kind == SOQI_KIND_CONNECT;
 	behind = op->priv.next;
-	if (lane->queue.first == op)
+	heads = lane->queue.first == op;
+	if (heads)
 		soqi_receive_unpark(lane);
 	if (soqi_lane_cancel(lane, op, cause, &ended)) {
 		lane->cancel_wanted = true;
 	} else {
+		/* What is behind it may not have to wait for the same. */
+		if (heads)
+			soqi_backoff_forget(loop, lane);
 		soqi_ops_end(loop, s, &ended);
 		if (connects)
 			soqi_connect_failed(s, behind, cause, true);

@@ -2,9 +2,11 @@
 /* Options: the kernel's, but for the few that would make it block behind our back. */
 #include <soq/option.h>
 
+#include "ancillary.h"
 #include "detached.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 /*
@@ -69,6 +71,56 @@ int soq_option_set(struct soq_socket *s, int level, int name, const void *value,
 	if (level == SOL_SOCKET && name == SO_LINGER)
 		return linger_set(s, value, size_bytes);
 	return setsockopt(s->fd, level, name, value, size_bytes) == 0 ? 0 : -errno;
+}
+
+struct info_option {
+	uint32_t info; /* SOQ_INFO_* */
+	int family;    /* whose it is; 0: both */
+	int level;
+	int name;
+};
+
+/* An IPv6 socket that takes IPv4 tells its address as a mapped one, but its class as IPv4. */
+static const struct info_option info_options[] = {
+	{ SOQ_INFO_PACKET, AF_INET, IPPROTO_IP, IP_PKTINFO },
+	{ SOQ_INFO_PACKET, AF_INET6, IPPROTO_IPV6, IPV6_RECVPKTINFO },
+	{ SOQ_INFO_ECN, AF_INET6, IPPROTO_IPV6, IPV6_RECVTCLASS },
+	{ SOQ_INFO_ECN, 0, IPPROTO_IP, IP_RECVTOS },
+	{ SOQ_INFO_TIME, 0, SOL_SOCKET, SO_TIMESTAMPNS },
+	{ SOQ_INFO_SEGMENTS, 0, IPPROTO_UDP, UDP_GRO },
+};
+
+static int info_set(const struct soq_socket *s, const struct info_option *option, int on)
+{
+	int error;
+
+	if (option->family != 0 && option->family != s->family)
+		return 0;
+	if (setsockopt(s->fd, option->level, option->name, &on, sizeof(on)) == 0)
+		return 0;
+	error = errno;
+	/* Off is what it is where nobody has it, and a raw IPv6 socket meets no IPv4. */
+	if (!on || (option->level == IPPROTO_IP && s->family == AF_INET6 && s->type == SOCK_RAW))
+		return 0;
+	return error == ENOPROTOOPT ? -EOPNOTSUPP : -error;
+}
+
+int soq_socket_set_message_info(struct soq_socket *s, uint32_t info)
+{
+	const unsigned count = sizeof(info_options) / sizeof(info_options[0]);
+	int error = soqi_socket_check(s);
+
+	if (error != 0)
+		return error;
+	if (info & ~(SOQ_INFO_SEGMENTS | SOQ_INFO_ECN | SOQ_INFO_PACKET | SOQ_INFO_TIME))
+		return -EINVAL;
+	if (!soqi_is_ip_datagram(s))
+		return -EOPNOTSUPP;
+	for (unsigned i = 0; i < count && error == 0; i++)
+		error = info_set(s, &info_options[i], (info & info_options[i].info) != 0);
+	for (unsigned i = 0; i < count && error != 0; i++)
+		(void)info_set(s, &info_options[i], 0);
+	return error;
 }
 
 int soq_option_get(struct soq_socket *s, int level, int name, void *value, uint32_t size_bytes)

@@ -31,44 +31,22 @@ struct soqi_pool_class *soqi_pool_class_for(const struct soq_socket *s, struct s
 	return NULL;
 }
 
-/* Where an op has its turn: other ops have a part of a segment there. 0: nowhere yet. */
-static uint64_t turn_of(const struct soqi_lane *lane)
-{
-	return lane->queue.first->priv.segment_offset;
-}
-
-/* Puts a lane before `after`, or at the end. */
-static void insert(struct soq_pool *pool, struct soqi_lane *lane, struct soqi_lane *after)
-{
-	lane->next_dirty = after;
-	lane->prev_dirty = after != NULL ? after->prev_dirty : pool->parked_last;
-	if (lane->prev_dirty != NULL)
-		lane->prev_dirty->next_dirty = lane;
-	else
-		pool->parked_first = lane;
-	if (after != NULL)
-		after->prev_dirty = lane;
-	else
-		pool->parked_last = lane;
-}
-
 void soqi_receive_park(struct soq_loop *loop, struct soqi_lane *lane)
 {
 	struct soq_pool *pool = soqi_pool_of(lane->queue.first);
-	struct soqi_lane *after = NULL;
 
 	assert(!lane->parked && !lane->in_kernel);
 	soqi_lane_clean(loop, lane);
 	lane->parked = true;
+	lane->next_dirty = NULL;
+	lane->prev_dirty = pool->parked_last;
+	if (pool->parked_last != NULL)
+		pool->parked_last->next_dirty = lane;
+	else
+		pool->parked_first = lane;
+	pool->parked_last = lane;
 	pool->parked_count++;
 	pool->parks++;
-	/* One that was let go on, and met an empty ring again, keeps its turn. */
-	if (turn_of(lane) == 0)
-		lane->queue.first->priv.segment_offset = pool->parks;
-	else
-		for (after = pool->parked_first; after != NULL && turn_of(after) < turn_of(lane);)
-			after = after->next_dirty;
-	insert(pool, lane, after);
 	/* What came home before is no reason to go on. */
 	if (pool->parked_count == 1)
 		pool->credit = 0;
@@ -117,19 +95,28 @@ bool soqi_receive_may_wake(const struct soq_loop *loop)
 	return false;
 }
 
-static void wake(struct soq_pool *pool, bool idle)
+/*
+ * While bufs come home they may go where those who wait race for them with the rest, or
+ * the rest would get less than they. Else what is on the list goes to the longest wait.
+ */
+static void wake(struct soq_pool *pool, bool quiet, bool idle)
 {
-	struct soqi_lane *lane;
-	uint32_t bufs = 0;
+	uint32_t listed = 0, bufs = 0;
 
-	for (uint32_t i = 0; i < pool->class_count; i++)
+	for (uint32_t i = 0; i < pool->class_count; i++) {
+		listed += quiet ? pool->classes[i].list_count : 0;
 		bufs += pool->classes[i].list_count + pool->classes[i].ring_count;
+	}
 	for (; bufs > 0 && (idle || pool->credit >= RETURNS_PER_REARM); bufs--) {
-		lane = first_served(pool);
+		struct soqi_lane *lane = first_served(pool);
+
 		if (lane == NULL)
 			return;
 		pool->credit -= pool->credit < RETURNS_PER_REARM ? pool->credit : RETURNS_PER_REARM;
 		pool->rearms++;
+		soqi_lane_socket(lane)->from_list = listed > 0;
+		if (listed > 0)
+			listed--;
 		soqi_receive_unpark(lane);
 		soqi_lane_dirty(pool->loop, lane);
 	}
@@ -138,12 +125,14 @@ static void wake(struct soq_pool *pool, bool idle)
 void soqi_receive_wake(struct soq_loop *loop, bool idle)
 {
 	for (struct soq_pool *pool = loop->pools; pool != NULL; pool = pool->next) {
+		bool quiet = idle || !pool->came_home;
+
 		if (pool->parked_count == 0)
 			continue;
-		if (!pool->came_home)
+		if (quiet && first_served(pool) != NULL)
 			pool->credit++;
 		pool->came_home = false;
-		wake(pool, idle);
+		wake(pool, quiet, idle);
 	}
 }
 

@@ -32,7 +32,7 @@ struct soqi_buf_message {
 };
 
 #define SOQI_BUF_NAME_BYTES    112u
-#define SOQI_BUF_CONTROL_BYTES 128u
+#define SOQI_BUF_CONTROL_BYTES 256u
 #define SOQI_BUF_NAME_AT       sizeof(struct soqi_buf_message)
 #define SOQI_BUF_CONTROL_AT    (SOQI_BUF_NAME_AT + SOQI_BUF_NAME_BYTES)
 _Static_assert(sizeof(struct soqi_buf_message) + SOQI_BUF_NAME_BYTES + SOQI_BUF_CONTROL_BYTES ==
@@ -167,6 +167,8 @@ void soqi_receive_unpause(struct soq_socket *s);
 /* Fills its request; false: it was tried at once, and is settled. */
 bool soqi_receive_request(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
 			  struct soqi_request *request);
+/* The receive side of a socket without a connection is shut, and nothing is left to read. */
+bool soqi_receive_is_over(const struct soq_socket *s);
 /* Its request is in the kernel: wants it cancelled if the socket has its share. */
 void soqi_receive_pause(struct soq_socket *s, struct soqi_lane *lane);
 /* A buf arrived, and more follow. */

@@ -78,8 +78,7 @@ bool soqi_receive_may_go(struct soq_loop *loop, struct soq_socket *s, struct soq
 static bool can_multishot(const struct soq_socket *s, const struct soq_op *op,
 			  const struct soqi_pool_class *class)
 {
-	if (!(op->priv.flags & SOQ_MULTISHOT) || class->ring_count == 0 ||
-	    soqi_carry_credit(s, class->pool) < 2)
+	if (!(op->priv.flags & SOQ_MULTISHOT) || soqi_carry_credit(s, class->pool) < 2)
 		return false;
 	return soqi_is_stream(s) ? s->family != AF_UNIX : !soqi_is_connection(s);
 }
@@ -94,13 +93,19 @@ static bool try_now(struct soq_loop *loop, struct soq_socket *s, struct soqi_lan
 	if (lane->result == -EAGAIN) {
 		lane->polls = true;
 		request->kind = SOQI_REQUEST_POLL;
-		request->poll_events = POLLIN;
+		request->poll_events = POLLIN | POLLRDHUP;
 		return false;
 	}
 	lane->queue.first->priv.address = buf;
 	soqi_judge_note(s, lane->result);
 	soqi_settled_push(loop, lane);
 	return true;
+}
+
+bool soqi_receive_is_over(const struct soq_socket *s)
+{
+	return !soqi_is_connection(s) && recv(s->fd, NULL, 0, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+	       errno == EAGAIN;
 }
 
 /* The room of a one-shot receive of a message in the kernel, or NULL. */
@@ -116,13 +121,17 @@ bool soqi_receive_request(struct soq_loop *loop, struct soq_socket *s, struct so
 	struct soqi_pool_class *class = loop->dead == 0 ? soqi_pool_class_for(s, soqi_pool_of(op))
 							: NULL;
 	struct soqi_room *room;
+	bool picks;
 
 	op->priv.address = NULL;
 	request->kind = SOQI_REQUEST_RECV_BUF;
 	request->fd = s->fd;
-	lane->multishot = class != NULL && can_multishot(s, op, class);
+	lane->multishot = false;
 	if (class == NULL)
 		return true;
+	picks = class->ring_count > 0 && !(s->from_list && class->list_count > 0);
+	s->from_list = false;
+	lane->multishot = picks && can_multishot(s, op, class);
 	s->asked_class = (unsigned)(class - class->pool->classes) & 3u;
 	request->bufs = class;
 	request->whole = !soqi_is_stream(s);
@@ -130,7 +139,7 @@ bool soqi_receive_request(struct soq_loop *loop, struct soq_socket *s, struct so
 	request->control = s->family != AF_UNIX;
 	if (lane->multishot) {
 		request->kind = SOQI_REQUEST_RECV_BUF_MULTISHOT;
-	} else if (class->ring_count == 0) {
+	} else if (!picks) {
 		return loop->backend->immediate || !try_now(loop, s, lane, request);
 	} else if (request->whole) {
 		room = soqi_room_take(loop, class->size_bytes, request->control);
@@ -249,16 +258,13 @@ static struct soq_buf *settled_buf(struct soq_loop *loop, struct soq_socket *s, 
 	return buf;
 }
 
-/*
- * The ring of the class was empty when bytes came. What is not in it is there for who
- * meets that: the reserve, then bufs of another class.
- */
-static bool has_beside_ring(const struct soq_socket *s, const struct soqi_lane *lane)
+/* The ring of the class was empty when bytes came; if another has bufs, it is tried next. */
+static bool another_class_has(const struct soq_socket *s, const struct soqi_lane *lane)
 {
 	struct soq_pool *pool = soqi_pool_of(lane->queue.first);
 	const struct soqi_pool_class *class = soqi_pool_class_for(s, pool);
 
-	return class != NULL && (class->list_count > 0 || class != &pool->classes[s->asked_class]);
+	return class != NULL && class != &pool->classes[s->asked_class];
 }
 
 void soqi_receive_settle(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
@@ -281,7 +287,7 @@ void soqi_receive_settle(struct soq_loop *loop, struct soq_socket *s, struct soq
 	}
 	soqi_lane_settle(lane, result == -EAGAIN ? result : judge(s, op, result), ended);
 	if (result == -ENOBUFS && lane->queue.first == op && loop->dead == 0 &&
-	    !has_beside_ring(s, lane))
+	    !another_class_has(s, lane))
 		soqi_receive_park(loop, lane);
 }
 

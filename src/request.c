@@ -4,12 +4,13 @@
  * sends of a turn become one call, what is cancelled before never meets the kernel,
  * and both backends fail at the same points.
  */
+#include "batch.h"
 #include "endpoint.h"
 #include "pool.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <soq/poll.h>
+#include <poll.h>
 #include <unistd.h>
 
 /*
@@ -151,23 +152,17 @@ static void fill_many(struct soqi_lane *lane, unsigned max, struct soqi_request 
 	cap_bytes(request);
 }
 
-/*
- * A message is one op's, as it is. With an address on a unix socket it may meet a
- * full receiver, whom no poll of ours watches: then it must not wait in the kernel,
- * and backoff.c tries again.
- */
+/* A message is one op's, as it is. */
 static void fill_message(const struct soq_socket *s, struct soq_op *op,
 			 struct soqi_request *request)
 {
 	bool receives = op->priv.kind == SOQI_KIND_RECV;
 
-	soqi_message_fill(op, receives);
+	soqi_message_fill(s, op, receives);
 	request->segments = op->priv.header.msg_iov;
 	request->segment_count = (uint32_t)op->priv.header.msg_iovlen;
 	if (receives || op->priv.address != NULL || (op->priv.flags & SOQI_OP_VECTOR))
 		request->header = &op->priv.header;
-	if (!receives && op->priv.address != NULL && s->family == AF_UNIX)
-		request->message_flags |= MSG_DONTWAIT;
 }
 
 static void fill_memory(const struct soq_socket *s, struct soqi_lane *lane, unsigned max,
@@ -228,6 +223,12 @@ bool soqi_send_must_not_wait(const struct soq_socket *s, const struct soqi_lane 
 	       lane->queue.first->priv.kind == SOQI_KIND_SEND;
 }
 
+bool soqi_waits_by_poll(const struct soq_socket *s, const struct soqi_lane *lane)
+{
+	return soqi_send_must_not_wait(s, lane) || soqi_batch_serves(s, lane->queue.first) ||
+	       lane->queue.first->priv.kind == SOQI_KIND_RECV_BUF;
+}
+
 /* Whether the head of a lane needs more than one segment. */
 static bool needs_room(const struct soqi_lane *lane)
 {
@@ -250,14 +251,15 @@ static void hand_over(struct soq_loop *loop, struct soq_socket *s, struct soqi_l
 		loop->backend->submit(loop, s, lane, request);
 }
 
-/* Waits for room with the peer of a unix datagram, or for bytes; then it is tried anew. */
+/* Waits for room (of a unix datagram: with its peer), or bytes; then it is tried anew. */
 static void submit_poll(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
 {
 	bool receives = lane->index == SOQI_LANE_RECV;
-	struct soqi_request request = { .kind = SOQI_REQUEST_POLL,
-					.fd = s->fd,
-					.poll_events = soqi_poll_to_system(
-						receives ? SOQ_POLL_RECV : SOQ_POLL_SEND) };
+	struct soqi_request request = {
+		.kind = SOQI_REQUEST_POLL,
+		.fd = s->fd,
+		.poll_events = receives ? POLLIN | POLLRDHUP : POLLOUT,
+	};
 
 	hand_over(loop, s, lane, &request);
 }
@@ -319,8 +321,8 @@ static void submit(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane
 }
 
 /*
- * What never waits, so that no backend needs to know of it: shutdown(2), and a unix
- * connect, which does wait where it may not (in the ring a worker thread would).
+ * What never waits, so that no backend needs to know of it: shutdown(2), batches, and a
+ * unix connect, which does wait where it may not (in the ring a worker thread would).
  */
 static bool done_at_once(struct soq_socket *s, struct soqi_lane *lane)
 {
@@ -331,6 +333,8 @@ static bool done_at_once(struct soq_socket *s, struct soqi_lane *lane)
 	else if (op->priv.kind == SOQI_KIND_CONNECT && soqi_connect_is_local(s) &&
 		 s->loop->dead == 0)
 		lane->result = soqi_connect_local(s, op->priv.data);
+	else if (soqi_batch_serves(s, op))
+		lane->result = soqi_batch_serve(s, lane);
 	else
 		return false;
 	soqi_settled_push(s->loop, lane);
@@ -379,6 +383,9 @@ static void serve(struct soq_loop *loop, struct soqi_lane *lane)
 		soqi_close_step(s);
 		return;
 	}
+	/* What waited for it may have been cancelled since. */
+	if (soqi_unlikely(lane->polls) && !soqi_waits_by_poll(s, lane))
+		lane->polls = false;
 	lane->generation++;
 	lane->cancel_wanted = false;
 	lane->cancel_sent = false;

@@ -3,10 +3,12 @@
  * Results back into lanes. They are noted as they come and settled afterwards, so
  * that no verdict depends on which of two lanes came back first.
  */
+#include "batch.h"
 #include "pool.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 
 static struct soqi_lane *lane_of_token(struct soq_loop *loop, uint64_t token)
 {
@@ -64,7 +66,7 @@ void soqi_finish_buf(struct soq_loop *loop, uint64_t token, int32_t result, bool
 	if (lane == NULL)
 		loop->stats.stale_completions++;
 	/* A buf for whoever has not asked for one. */
-	if (buf != NULL && (lane == NULL || lane->queue.first->priv.kind != SOQI_KIND_RECV_BUF)) {
+	if (buf != NULL && (lane == NULL || lane->polls || !soqi_is_receive(lane))) {
 		soqi_buf_home(buf);
 		buf = NULL;
 	}
@@ -139,23 +141,35 @@ void soqi_loop_fail_requests(struct soq_loop *loop, int error)
 }
 
 /*
- * The receiver of a unix datagram is full. A poll tells of room with the peer, nobody
- * tells of room with another.
+ * What may not wait in the kernel would have to. A poll tells of bytes, and of room with
+ * the peer; nobody tells of room with another.
  */
-static void wait_for_receiver(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
+static void wait_by_poll(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
 {
-	if (lane->queue.first == NULL || !soqi_send_must_not_wait(s, lane))
+	if (lane->queue.first == NULL || !soqi_waits_by_poll(s, lane))
 		return;
-	if (lane->queue.first->priv.address != NULL)
+	if (soqi_send_is_unwatched(s, lane->queue.first))
 		soqi_backoff(loop, lane, SOQI_UNIX_BACKOFF_NS);
 	else
 		lane->polls = true;
 }
 
-static void settle_poll(struct soqi_lane *lane, struct soqi_ops *ended)
+/* It is tried anew; but where our receive side is shut, a poll would never wait again. */
+static void settle_poll(struct soq_socket *s, struct soqi_lane *lane, struct soqi_ops *ended)
 {
+	int32_t result = lane->result > 0 ? -EAGAIN : lane->result;
+
 	lane->polls = false;
-	soqi_lane_settle(lane, lane->result > 0 ? -EAGAIN : lane->result, ended);
+	if (lane->result > 0 && lane->index == SOQI_LANE_RECV && (lane->result & POLLRDHUP) &&
+	    (lane->queue.first->priv.flags & SOQI_OP_BATCH)) {
+		result = soqi_batch_serve(s, lane);
+		if (result == -EAGAIN)
+			result = 0;
+	} else if (lane->result > 0 && (lane->result & POLLRDHUP) && soqi_is_receive(lane) &&
+		   soqi_receive_is_over(s)) {
+		result = 0;
+	}
+	soqi_lane_settle(lane, result, ended);
 }
 
 void soqi_transfer_settle(struct soq_socket *s, struct soqi_lane *lane, int32_t result,
@@ -163,15 +177,19 @@ void soqi_transfer_settle(struct soq_socket *s, struct soqi_lane *lane, int32_t 
 {
 	struct soq_op *op = lane->queue.first;
 	bool receives = lane->index == SOQI_LANE_RECV;
+	bool told = receives && (lane->whole || op->priv.address != NULL) &&
+		    !(op->priv.flags & SOQI_OP_BATCH);
 	uint32_t flags = 0;
 
 	result = receives ? soqi_judge_receive(s, result) : soqi_judge_send(s, result);
+	if (!receives && soqi_unlikely(soqi_has_messages(op)))
+		result = soqi_split_judge(s, op, result);
 	/* A synchronous call returns its count first; its error must not get lost. */
 	if (result < 0 && result != -EAGAIN && result != -EINTR && op->priv.moved > 0 &&
 	    op->priv.cause == 0 && (op->priv.flags & SOQI_OP_SYNC) && result != s->error)
 		lane->sync_cause = result;
-	if (receives && result >= 0 && (lane->whole || op->priv.address != NULL))
-		flags = soqi_message_received(op, lane->whole);
+	if (told && result >= 0)
+		flags = soqi_message_received(op, lane->whole, result);
 	soqi_lane_settle(lane, result, ended);
 	/* A message ends its op, which is still ours to write to. */
 	if (flags != 0)
@@ -181,7 +199,8 @@ void soqi_transfer_settle(struct soq_socket *s, struct soqi_lane *lane, int32_t 
 static void settle_transfer(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
 			    struct soqi_ops *ended)
 {
-	if (lane->result > 0) {
+	/* A batch has counted its bytes itself. */
+	if (lane->result > 0 && !(lane->queue.first->priv.flags & SOQI_OP_BATCH)) {
 		if (lane->index == SOQI_LANE_RECV)
 			loop->stats.bytes_received += (uint64_t)lane->result;
 		else
@@ -189,7 +208,7 @@ static void settle_transfer(struct soq_loop *loop, struct soq_socket *s, struct 
 	}
 	soqi_transfer_settle(s, lane, lane->result, ended);
 	if (soqi_unlikely(lane->result == -EAGAIN))
-		wait_for_receiver(loop, s, lane);
+		wait_by_poll(loop, s, lane);
 }
 
 /* A finish reads what nobody wants any more, until the peer ends or it is cut. */
@@ -205,23 +224,38 @@ static void settle_drain(struct soq_socket *s, struct soqi_lane *lane, struct so
 	soqi_lane_settle(lane, result, ended);
 }
 
+/* Tells who has ended, and goes on with what is left. */
+static void settle_end(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
+		       struct soqi_ops *ended)
+{
+	struct soqi_lane *send = &s->lane[SOQI_LANE_SEND];
+
+	soqi_ops_end(loop, s, ended);
+	if (lane != send && send->held) {
+		send->held = false;
+		soqi_settled_push(loop, send);
+	}
+	if (lane->queue.first != NULL && !lane->starved)
+		soqi_lane_dirty(loop, lane);
+	soqi_close_step(s);
+}
+
 static void settle_lane(struct soq_loop *loop, struct soqi_lane *lane)
 {
 	struct soq_socket *s = soqi_lane_socket(lane);
-	struct soqi_lane *send = &s->lane[SOQI_LANE_SEND];
 	struct soqi_ops ended = { NULL, NULL };
 
 	if (soqi_unlikely(lane->index == SOQI_LANE_WATCH)) {
 		soqi_watch_settle(loop, lane);
 		return;
 	}
-	if (lane == send && soqi_judge_must_hold(s, lane->result)) {
+	if (lane->index == SOQI_LANE_SEND && soqi_judge_must_hold(s, lane->result)) {
 		lane->held = true;
 		return;
 	}
 	switch (soqi_unlikely(lane->polls) ? SOQI_KIND_POLL : lane->queue.first->priv.kind) {
 	case SOQI_KIND_POLL:
-		settle_poll(lane, &ended);
+		settle_poll(s, lane, &ended);
 		break;
 	case SOQI_KIND_ACCEPT:
 		soqi_accept_settle(loop, s, &ended);
@@ -242,14 +276,7 @@ static void settle_lane(struct soq_loop *loop, struct soqi_lane *lane)
 		settle_transfer(loop, s, lane, &ended);
 		break;
 	}
-	soqi_ops_end(loop, s, &ended);
-	if (lane != send && send->held) {
-		send->held = false;
-		soqi_settled_push(loop, send);
-	}
-	if (lane->queue.first != NULL && !lane->starved)
-		soqi_lane_dirty(loop, lane);
-	soqi_close_step(s);
+	settle_end(loop, s, lane, &ended);
 }
 
 void soqi_settle(struct soq_loop *loop)

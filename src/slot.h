@@ -9,6 +9,7 @@
 
 #include "lane.h"
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 
@@ -52,14 +53,18 @@ struct soq_socket {
 	uint8_t buf_class;       /* of a pool, that fits what has come lately */
 	uint8_t buf_small_count; /* bufs in a row that one of the next smaller class could hold */
 	uint8_t asked_class : 2; /* the class the request in the kernel asks for */
-	bool paused : 1;         /* its share is used up, and more is wanted */
-	bool shut_send : 1;      /* our send side is shut, or will be when its turn comes */
-	bool epipe_seen : 1;     /* a send met -EPIPE, and no other error was seen before */
-	bool fin_seen : 1;       /* the end of stream is certain: a 0 stands */
-	bool reset : 1;          /* the close sends a reset */
-	bool was_connected : 1;  /* before the connect in flight: datagram sockets */
-	bool was_shut : 1;       /* the send side, before the connect in flight: likewise */
-	bool nonblocking : 1;    /* adopted so */
+	bool from_list : 1;     /* its turn has come: the next buf is from the list, which has it */
+	bool paused : 1;        /* its share is used up, and more is wanted */
+	bool shut_send : 1;     /* our send side is shut, or will be when its turn comes */
+	bool epipe_seen : 1;    /* a send met -EPIPE, and no other error was seen before */
+	bool fin_seen : 1;      /* the end of stream is certain: a 0 stands */
+	bool reset : 1;         /* the close sends a reset */
+	bool was_connected : 1; /* before the connect in flight: datagram sockets */
+	bool was_shut : 1;      /* the send side, before the connect in flight: likewise */
+	bool nonblocking : 1;   /* adopted so */
+	bool split_asked : 1;   /* whether the kernel knows UDP_SEGMENT at all */
+	bool split_proved : 1;  /* the library has cut where the kernel refused */
+	uint8_t split;          /* enum soqi_split */
 	uint32_t backend_generation; /* epoll: tells this socket's events from an older one's */
 	uint32_t backend_bits;       /* epoll: readiness; io_uring: place of direct.c, plus 1 */
 };
@@ -78,6 +83,13 @@ enum soqi_socket_phase {
 	SOQI_PHASE_CUT, /* a connect was cut short: only closing is left */
 };
 
+/* Who cuts a message with SOQ_INFO_SEGMENTS into datagrams: see batch.c. */
+enum soqi_split {
+	SOQI_SPLIT_KERNEL = 0, /* whatever the number */
+	SOQI_SPLIT_KERNEL_64,  /* up to 64; kernels differ in how many they take */
+	SOQI_SPLIT_LIBRARY,
+};
+
 enum soqi_finish_step {
 	SOQI_FINISH_NONE = 0,
 	SOQI_FINISH_FLUSH, /* sends go out */
@@ -94,6 +106,18 @@ static inline bool soqi_is_stream(const struct soq_socket *s)
 static inline bool soqi_is_connection(const struct soq_socket *s)
 {
 	return s->type == SOCK_STREAM || s->type == SOCK_SEQPACKET;
+}
+
+/* Whether its messages have control messages of ours. */
+static inline bool soqi_is_ip_datagram(const struct soq_socket *s)
+{
+	return (s->family == AF_INET || s->family == AF_INET6) && !soqi_is_connection(s);
+}
+
+static inline bool soqi_is_udp(const struct soq_socket *s)
+{
+	return soqi_is_ip_datagram(s) && s->type == SOCK_DGRAM &&
+	       (s->protocol == 0 || s->protocol == IPPROTO_UDP || s->protocol == IPPROTO_UDPLITE);
 }
 
 /* A chunk of the table. */

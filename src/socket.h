@@ -95,6 +95,7 @@ struct soqi_transfer {
 	uint32_t flags;               /* SOQ_*, unchecked */
 	struct soq_endpoint *address; /* whom to, or where to write from whom; NULL for none */
 	struct soq_message *message;  /* of the calls that take one, or NULL */
+	bool batch;                   /* `data` is `count` messages */
 };
 
 /* settle.c. Takes the result of a transfer's request in, judged. */
@@ -104,9 +105,11 @@ void soqi_transfer_settle(struct soq_socket *s, struct soqi_lane *lane, int32_t 
 /* transfer.c */
 int soqi_transfer_start(struct soq_socket *s, struct soq_op *op, const struct soqi_transfer *t);
 int64_t soqi_transfer(struct soq_socket *s, const struct soqi_transfer *t);
-/* Checks what was asked for and notes it in `op`. */
+/* Checks what was asked for and notes it in `op`; the other: anything but a batch. */
 int soqi_transfer_check(const struct soq_socket *s, struct soq_op *op,
 			const struct soqi_transfer *t);
+int soqi_transfer_check_one(const struct soq_socket *s, struct soq_op *op,
+			    const struct soqi_transfer *t);
 /* Whether the socket has, or is getting, a peer. */
 bool soqi_carries(const struct soq_socket *s);
 int soqi_endpoint_check(const struct soq_socket *s, const struct soq_endpoint *ep);
@@ -125,11 +128,29 @@ void soqi_request_fill(const struct soq_socket *s, struct soqi_lane *lane, struc
  * ring's next try would send the nothing that is left (seen on 6.18).
  */
 bool soqi_send_must_not_wait(const struct soq_socket *s, const struct soqi_lane *lane);
+/* request.c: whether the head of a lane, where it would wait, waits by a poll. */
+bool soqi_waits_by_poll(const struct soq_socket *s, const struct soqi_lane *lane);
 
-/* message.c. The header of a message's request, in its op. */
-void soqi_message_fill(struct soq_op *op, bool receives);
-/* Writes what a receive has told beside its bytes; `whole`: through the header. SOQ_F_*. */
-uint32_t soqi_message_received(struct soq_op *op, bool whole);
+/* message.c. What every call that takes a message checks of it; and on which socket. */
+int soqi_message_check(const struct soq_message *message);
+int soqi_message_send_check(const struct soq_socket *s, const struct soq_message *message,
+			    uint64_t size_bytes);
+struct soqi_transfer soqi_message_transfer(enum soqi_lane_index index, struct soq_message *message,
+					   uint32_t flags);
+/* The sum of its segments. */
+uint64_t soqi_message_bytes(const struct soq_message *message);
+/* The kernel's form of a message; of what it tells, the bits in `info`. */
+void soqi_message_header(const struct soq_socket *s, struct soq_message *message, bool receives,
+			 uint32_t info, struct msghdr *header);
+/* Takes in what came with one, but for its length. */
+void soqi_message_taken(const struct msghdr *header, struct soq_message *message);
+/* The header of a message's request, in its op. */
+void soqi_message_fill(const struct soq_socket *s, struct soq_op *op, bool receives);
+/*
+ * Writes what a receive of `size_bytes` has told beside them; `whole`: through the
+ * header. SOQ_F_*.
+ */
+uint32_t soqi_message_received(struct soq_op *op, bool whole, int32_t size_bytes);
 
 /* poll.c. The watch of a socket: makes its next request, takes in a result. */
 void soqi_watch_serve(struct soq_loop *loop, struct soqi_lane *lane);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Every send and receive: the checks, the start, the synchronous twin. */
+#include "batch.h"
 #include "detached.h"
 #include "endpoint.h"
 #include "pool.h"
@@ -105,6 +106,11 @@ static int send_check(const struct soq_socket *s, const struct soq_op *op,
 	} else if (!soqi_carries(s)) {
 		return -ENOTCONN;
 	}
+	if (t->message != NULL && t->message->info != 0) {
+		error = soqi_message_send_check(s, t->message, op->priv.length);
+		if (error != 0)
+			return error;
+	}
 	return s->shut_send ? -EPIPE : 0;
 }
 
@@ -125,8 +131,8 @@ static int message_limits(const struct soq_op *op, const struct soqi_transfer *t
 	return t->index == SOQI_LANE_SEND && op->priv.length > SOQI_REQUEST_BYTES ? -EMSGSIZE : 0;
 }
 
-int soqi_transfer_check(const struct soq_socket *s, struct soq_op *op,
-			const struct soqi_transfer *t)
+int soqi_transfer_check_one(const struct soq_socket *s, struct soq_op *op,
+			    const struct soqi_transfer *t)
 {
 	int error = t->vector ? segments_check(op, t->data, t->count)
 			      : buffer_check(op, t->data, t->count);
@@ -143,9 +149,27 @@ int soqi_transfer_check(const struct soq_socket *s, struct soq_op *op,
 	return 0;
 }
 
+int soqi_transfer_check(const struct soq_socket *s, struct soq_op *op,
+			const struct soqi_transfer *t)
+{
+	int error;
+
+	if (soqi_likely(!t->batch))
+		return soqi_transfer_check_one(s, op, t);
+	error = soqi_batch_check(s, t);
+	if (error != 0)
+		return error;
+	op->priv.data = t->data;
+	op->priv.length = t->count;
+	op->priv.segment_count = 1;
+	op->priv.address = NULL;
+	op->priv.message = NULL;
+	return 0;
+}
+
 static uint32_t op_flags(const struct soqi_transfer *t)
 {
-	return t->flags | (t->vector ? SOQI_OP_VECTOR : 0);
+	return t->flags | (t->vector ? SOQI_OP_VECTOR : 0) | (t->batch ? SOQI_OP_BATCH : 0);
 }
 
 static void start(struct soq_socket *s, struct soq_op *op, const struct soqi_transfer *t,
@@ -156,12 +180,21 @@ static void start(struct soq_socket *s, struct soq_op *op, const struct soqi_tra
 	soqi_op_start_lane(s, &s->lane[t->index], op);
 }
 
-int soqi_transfer_start(struct soq_socket *s, struct soq_op *op, const struct soqi_transfer *t)
+static int start_check(struct soq_socket *s, struct soq_op *op, const struct soqi_transfer *t)
 {
 	int error = soqi_start_check(s, op);
 
 	if (error == 0)
 		error = soqi_transfer_check(s, op, t);
+	if (error == 0 && soqi_unlikely(t->batch || t->message != NULL))
+		error = soqi_batch_prepare(s, t);
+	return error;
+}
+
+int soqi_transfer_start(struct soq_socket *s, struct soq_op *op, const struct soqi_transfer *t)
+{
+	int error = start_check(s, op, t);
+
 	if (error == 0)
 		start(s, op, t, op_flags(t));
 	return error;
@@ -170,10 +203,8 @@ int soqi_transfer_start(struct soq_socket *s, struct soq_op *op, const struct so
 static int64_t transfer_attached(struct soq_socket *s, const struct soqi_transfer *t,
 				 struct soq_op *op, struct soq_event *event)
 {
-	int error = soqi_start_check(s, op);
+	int error = start_check(s, op, t);
 
-	if (error == 0)
-		error = soqi_transfer_check(s, op, t);
 	/* It would wait for what only the caller can do, who waits here. */
 	if (error == 0 && t->index == SOQI_LANE_RECV && soqi_receive_blocks(s))
 		error = -EBUSY;

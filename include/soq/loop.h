@@ -255,7 +255,7 @@ struct soq_loop_stats {
 	uint32_t reserved0;
 	uint64_t turns;           /* times the loop handed over work and looked for more */
 	uint64_t waits;           /* io_uring_enter calls, or epoll waits */
-	uint64_t requests;        /* SQEs made; on epoll socket calls tried */
+	uint64_t requests;        /* SQEs made, batches tried; on epoll socket calls tried */
 	uint64_t completions;     /* CQEs taken; on epoll socket calls that did not have to wait */
 	uint64_t ops_started;     /* ops accepted by a starting call, synchronous ones included */
 	uint64_t ops_finished;    /* final events made */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Messages: sends with an address, receives that tell the sender. */
+/* Messages: sends with an address, receives that tell the sender; what a datagram tells beside. */
 #ifndef SOQ_MESSAGE_H
 #define SOQ_MESSAGE_H
 
@@ -28,21 +28,61 @@ extern "C" {
 
 /* Segments of one message (IOV_MAX). */
 #define SOQ_MESSAGE_SEGMENTS_MAX 1024
+/* Bytes, and datagrams, that one send with SOQ_INFO_SEGMENTS may cover. */
+#define SOQ_MESSAGE_SPLIT_BYTES_MAX 65507
+#define SOQ_MESSAGE_SPLIT_MAX       128
+
+/*
+ * What a datagram of IPv4 or IPv6 is told, or tells, beside its bytes: the bits of
+ * `info` in struct soq_message.
+ */
+#define SOQ_INFO_SEGMENTS (1u << 0) /* `segment_size_bytes`: many datagrams at once, UDP only */
+#define SOQ_INFO_ECN      (1u << 1) /* `ecn` and `dscp`: congestion marks, class of service */
+#define SOQ_INFO_PACKET   (1u << 2) /* `local` and `interface` */
+#define SOQ_INFO_TIME     (1u << 3) /* `time_ns`: of a receive; a send passes over it */
+#define SOQ_INFO_CUT      (1u << 4) /* out, of a receive: none of it is valid, see below */
 
 /**
  * One message: what goes in by the caller, what comes out by the library.
  *
  * Begin with `{ .size = sizeof(message) }`. From a start to the final event the
  * struct, the array and the segments are the library's.
+ *
+ * A send takes in what `info` names. `segment_size_bytes` cuts the message into
+ * datagrams of that size (the last may be shorter) on their way down, which costs a
+ * fraction of sending them one by one; where a kernel or a device refuses, the
+ * library cuts. `local` is the address to send from (its port does not count) and
+ * `interface` the number of the interface to leave by; one of them may be missing
+ * ("none", 0). `ecn` and `dscp` go before the socket's IP_TOS and IPV6_TCLASS.
+ *
+ * A receive writes `info` anew: bits of what came and is valid. What comes is what
+ * soq_socket_set_message_info() has switched on. With SOQ_INFO_SEGMENTS the memory
+ * holds several datagrams of one sender, each of `segment_size_bytes` but the last,
+ * which may be shorter; without, it is one. `local` is the address the datagram
+ * was sent to, its port 0. SOQ_INFO_CUT stands alone: options that the program has
+ * set itself made the kernel tell more than there is room for, so nothing it told
+ * is valid, and where segments were asked for, the memory may hold several.
+ *
+ * In the fields below "out" is what a receive writes.
+ *
+ * .NET: IPPacketInformation, and what SocketAsyncEventArgs holds of one message.
  */
 struct soq_message {
 	uint32_t size;                /* sizeof(struct soq_message) */
-	uint32_t flags;               /* out: SOQ_F_TRUNCATED, as in the event */
+	uint32_t flags;               /* receive: out: SOQ_F_TRUNCATED, as in the event */
 	const struct iovec *segments; /* the memory */
 	uint32_t segment_count;       /* 1 to SOQ_MESSAGE_SEGMENTS_MAX */
-	uint32_t reserved0;           /* must be 0 */
-	struct soq_endpoint peer; /* send: where to, or none; receive: out: from whom, or none */
-	uint64_t reserved[8];     /* must be 0 */
+	uint32_t info;                /* SOQ_INFO_*; send: in; receive: out */
+	struct soq_endpoint peer;     /* where to, or none; out: from whom, or none */
+	struct soq_endpoint local;    /* where from, or none; out: where it was sent to */
+	uint64_t length_bytes;        /* out, of receives and batches: bytes of this message */
+	int64_t time_ns;              /* out: when the kernel got it, CLOCK_REALTIME */
+	uint32_t interface;           /* its number */
+	uint16_t segment_size_bytes;  /* of each datagram but the last */
+	uint8_t ecn;                  /* 0 to 3 */
+	uint8_t dscp;                 /* 0 to 63 */
+	uint64_t reserved[8];         /* must be 0 */
+	uint64_t control[32];         /* the library's: what the kernel is told and tells */
 };
 
 /**
@@ -116,15 +156,26 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_recv_from(struct soq_socket *s, void *buffer,
  * if that is "none", to the connected peer. On a stream otherwise as
  * soq_sendv_async().
  *
- * Result: 0; the event's result is a count of bytes.
+ * Result: 0; the event's result is a count of bytes. Of datagrams that the library
+ *         has to cut itself it may be short: SOQ_F_CANCELED, SOQ_F_TIMED_OUT or
+ *         SOQ_F_BROKEN, and whole datagrams were sent.
  * Errors: those of soq_send_to_async()
- *         -EINVAL    also for a `size` that is none this library knows, a reserved
- *                    word that is not 0, no segments or too many, a segment that
- *                    is NULL with a size
- *         -ENOTCONN  no peer, and no connect was started
+ *         -EINVAL      also for a `size` that is none this library knows, a reserved
+ *                      word that is not 0, no segments or too many, a segment that
+ *                      is NULL with a size, `info` with a bit that is unknown or no
+ *                      send's, or a value out of its range
+ *         -EMSGSIZE    also for SOQ_INFO_SEGMENTS with more than
+ *                      SOQ_MESSAGE_SPLIT_BYTES_MAX bytes or SOQ_MESSAGE_SPLIT_MAX
+ *                      datagrams
+ *         -EOPNOTSUPP  `info` on a socket that is not of IPv4 or IPv6 datagrams, or
+ *                      SOQ_INFO_SEGMENTS on one that is not UDP
+ *         -ENOTCONN    no peer, and no connect was started
+ *         -ENOMEM      no memory for the loop's first batch, or first send with
+ *                      SOQ_INFO_SEGMENTS
  * Owner:  `message`, its array and segments are the library's until the final event.
  * Thread: the loop's.
- * Kernel: IORING_OP_SENDMSG. Fallback: sendmsg(2).
+ * Kernel: IORING_OP_SENDMSG; UDP_SEGMENT from 4.18 on, else sendmmsg(2) of the pieces.
+ * Fallback: sendmsg(2).
  * .NET:   Socket.SendToAsync
  */
 SOQ_API SOQ_MUST_CHECK int soq_send_msg_async(struct soq_socket *s, struct soq_op *op,
@@ -143,8 +194,8 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_send_msg(struct soq_socket *s, struct soq_mes
 					    uint32_t flags);
 
 /**
- * Starts a receive into `message`: its segments are filled one after another,
- * `message->peer` and `message->flags` are written before the final event. On a
+ * Starts a receive into `message`: its segments are filled one after another; the
+ * sender, `flags`, and what `info` names are written before the final event. On a
  * stream otherwise as soq_recvv_async().
  *
  * Result: 0; the event's result is a count of bytes, SOQ_F_TRUNCATED as above.
@@ -171,6 +222,95 @@ SOQ_API SOQ_MUST_CHECK int soq_recv_msg_async(struct soq_socket *s, struct soq_o
  */
 SOQ_API SOQ_MUST_CHECK int64_t soq_recv_msg(struct soq_socket *s, struct soq_message *message,
 					    uint32_t flags);
+
+/**
+ * Chooses what soq_recv_msg() and the receives of batches are told beside the
+ * bytes: SOQ_INFO_PACKET, SOQ_INFO_ECN, SOQ_INFO_TIME and SOQ_INFO_SEGMENTS; what is
+ * not in `info` is switched off. With SOQ_INFO_SEGMENTS the kernel hands over
+ * several datagrams of a sender at once: have 65,535 bytes of memory for each
+ * receive, and use no call that cannot tell them apart. An IPv6 socket that takes
+ * IPv4 too is told of both; IPv4 addresses are mapped ones then.
+ *
+ * Result: 0. After an error all of it is off.
+ * Errors: -EINVAL      NULL, or a bit that is unknown or cannot be chosen
+ *         -EOPNOTSUPP  the socket is not of IPv4 or IPv6 datagrams, or the kernel
+ *                      does not have it (SOQ_INFO_SEGMENTS: UDP alone, from 5.0 on)
+ *         -ECHILD, -EXDEV, -EBADF  as for every call; else what setsockopt(2) says
+ * Thread: the loop's; any, on a detached socket.
+ * Kernel: IP_PKTINFO, IPV6_RECVPKTINFO, IP_RECVTOS, IPV6_RECVTCLASS, SO_TIMESTAMPNS, UDP_GRO.
+ * Fallback: the same.
+ * .NET:   SocketOptionName.PacketInformation
+ */
+SOQ_API SOQ_MUST_CHECK int soq_socket_set_message_info(struct soq_socket *s, uint32_t info);
+
+/**
+ * Starts a send of `message_count` datagrams as one operation. Each is sent as by
+ * soq_send_msg_async(), in order, behind the sends started before; the operation
+ * completes when all of them are sent.
+ *
+ * Result: 0; the event's result is the number of messages sent: all, or fewer with
+ *         SOQ_F_CANCELED, SOQ_F_TIMED_OUT or SOQ_F_BROKEN, and then those behind
+ *         were not. SOQ_F_BROKEN: the next message met an error, which a batch that
+ *         begins with it ends with. `length_bytes` of each message sent is its size.
+ *         An error that the kernel tells once, of an earlier datagram, may be passed
+ *         over between two messages, as by sendmmsg(2).
+ * Errors: those of soq_send_msg_async(), for any of the messages
+ *         -EINVAL      also for no messages, or more than INT32_MAX
+ *         -EOPNOTSUPP  the socket is connection-oriented: it carries no datagrams
+ * Owner:  the array, and each message with its segments, are the library's until
+ *         the final event.
+ * Thread: the loop's.
+ * Kernel: sendmmsg(2), and IORING_OP_POLL_ADD while there is no room.
+ * Fallback: sendmmsg(2).
+ */
+SOQ_API SOQ_MUST_CHECK int soq_send_batch_async(struct soq_socket *s, struct soq_op *op,
+						struct soq_message *messages,
+						unsigned message_count, uint32_t flags);
+
+/**
+ * Sends `message_count` datagrams and waits until the kernel has them.
+ *
+ * Result: messages sent: all, or fewer if it was cut short (the next synchronous
+ *         call on the send lane returns the cause).
+ * Errors: what soq_send_batch_async() returns, or its event's result; -ETIMEDOUT when
+ *         the socket's send timeout passed and nothing was sent
+ * Thread: the loop's; any, on a detached socket.
+ */
+SOQ_API SOQ_MUST_CHECK int64_t soq_send_batch(struct soq_socket *s, struct soq_message *messages,
+					      unsigned message_count, uint32_t flags);
+
+/**
+ * Starts a receive of up to `message_count` datagrams as one operation. Each is
+ * received as by soq_recv_msg_async(); the operation completes with what is there:
+ * one message at least.
+ *
+ * Result: 0; the event's result is the number of messages, the first in the array;
+ *         0 of them when the receive side was shut and nothing is left.
+ *         Of each `length_bytes` is its bytes, and `flags` says if it was cut.
+ * Errors: those of soq_recv_msg_async(), for any of the messages; no flags
+ *         -EINVAL      also for no messages, or more than INT32_MAX
+ *         -EOPNOTSUPP  the socket is connection-oriented: it carries no datagrams
+ *         -ENOMEM      no memory for the loop's first batch
+ * Owner:  the array, and each message with its segments, are the library's until
+ *         the final event.
+ * Thread: the loop's.
+ * Kernel: recvmmsg(2), and IORING_OP_POLL_ADD while there is nothing.
+ * Fallback: recvmmsg(2).
+ */
+SOQ_API SOQ_MUST_CHECK int soq_recv_batch_async(struct soq_socket *s, struct soq_op *op,
+						struct soq_message *messages,
+						unsigned message_count, uint32_t flags);
+
+/**
+ * Receives up to `message_count` datagrams, and waits for the first of them.
+ *
+ * Result: messages received: at least 1, or 0 as above.
+ * Errors: what soq_recv_batch_async() returns, or its event's result; -ETIMEDOUT when
+ *         the socket's receive timeout passed
+ * Thread: the loop's; any, on a detached socket.
+ */
+SOQ_API SOQ_MUST_CHECK int64_t soq_recv_batch(struct soq_socket *s, struct soq_message *messages,
+					      unsigned message_count, uint32_t flags);
 
 #ifdef __cplusplus
 }

@@ -5,6 +5,7 @@
 
 #include <soq/base.h>
 #include <soq/endpoint.h>
+#include <soq/message.h>
 #include <soq/op.h>
 #include <soq/socket.h>
 
@@ -35,7 +36,7 @@ extern "C" {
 /* Bufs all pools of a loop can have together. */
 #define SOQ_POOL_BUFS_MAX 32768
 /* What a message needs of its buf beside its bytes: the sender, and what the kernel tells. */
-#define SOQ_POOL_MESSAGE_BYTES 256
+#define SOQ_POOL_MESSAGE_BYTES 384
 
 /* soq_pool_options.flags: what a buf held is wiped when it is returned. */
 #define SOQ_POOL_SCRUB (1u << 0)
@@ -249,6 +250,22 @@ SOQ_API int soq_buf_slice(struct soq_buf *buf, size_t offset_bytes, size_t size_
  * .NET:   SocketAsyncEventArgs.RemoteEndPoint
  */
 SOQ_API int soq_buf_peer(const struct soq_buf *buf, struct soq_endpoint *ep_out);
+
+/**
+ * What else is known of the message in a buf: `message_out->peer`, and by the bits of
+ * `message_out->info` what soq_socket_set_message_info() has asked for. With
+ * SOQ_INFO_SEGMENTS the buf holds several datagrams, each of `segment_size_bytes` but
+ * the last. `flags` and `length_bytes` are written too; `segments` is left alone. On
+ * streams nothing is known.
+ *
+ * Result: 0 and `*message_out`, whose `size` the caller has set.
+ * Errors: -EINVAL  NULL, or `message_out->size` is none this library knows
+ *         -EBADF   it is not on loan
+ *         -ECHILD, -EXDEV  as for every call
+ * Thread: the loop's.
+ * .NET:   SocketAsyncEventArgs.ReceiveMessageFromPacketInfo
+ */
+SOQ_API int soq_buf_message(const struct soq_buf *buf, struct soq_message *message_out);
 
 /* The buf whose `op` this is: for the done() of that op. */
 static inline struct soq_buf *soq_buf_of(struct soq_op *op)

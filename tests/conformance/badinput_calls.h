@@ -119,7 +119,13 @@ CALL(recv_buf_async, soq_recv_buf_async(on->s, on->op, bench.pool, 0))
 CALL(buf_return, soq_buf_return(bench.buf))
 CALL(buf_retain, soq_buf_retain(bench.buf))
 CALL(buf_slice, soq_buf_slice(bench.buf, 0, 0))
+CALL(buf_message, soq_buf_message(bench.buf, message_of(segments, 1)))
 CALL(buf_peer, soq_buf_peer(bench.buf, &ep_out))
+CALL(send_batch_async, soq_send_batch_async(on->s, on->op, message_of(segments, 2), 1, 0))
+CALL(send_batch, soq_send_batch(on->s, message_of(segments, 2), 1, 0))
+CALL(recv_batch_async, soq_recv_batch_async(on->s, on->op, message_of(segments, 2), 1, 0))
+CALL(recv_batch, soq_recv_batch(on->s, message_of(segments, 2), 1, 0))
+CALL(socket_set_message_info, soq_socket_set_message_info(on->s, SOQ_INFO_PACKET))
 CALL(poll_async, soq_poll_async(on->s, on->op, SOQ_POLL_RECV, 0))
 CALL(poll, soq_poll(on->s, SOQ_POLL_RECV, 0))
 CALL(sleep_async, soq_sleep_async(on->loop, on->op, 0))
@@ -203,7 +209,13 @@ static const struct subject {
 	S(buf_return, 0),
 	S(buf_retain, 0),
 	S(buf_slice, 0),
+	S(buf_message, 0),
 	S(buf_peer, 0),
+	S(send_batch_async, SOCKET | OP | STARTS),
+	S(send_batch, SOCKET),
+	S(recv_batch_async, SOCKET | OP | STARTS),
+	S(recv_batch, SOCKET),
+	S(socket_set_message_info, SOCKET),
 	S(poll_async, SOCKET | OP | STARTS),
 	S(poll, SOCKET),
 	S(sleep_async, LOOP | OP | STARTS),

@@ -23,6 +23,16 @@ static const struct soq_endpoint of_another_family = {
 	.addr.ipv6 = { .sin6_family = AF_INET6 },
 };
 
+/* A good message but for what it says beside, of which everything is 0. */
+static struct soq_message *telling(uint32_t what)
+{
+	struct soq_message *message = message_of(segments, 2);
+
+	message->info = what;
+	message->peer = bench.datagram_ep;
+	return message;
+}
+
 /* The public functions that a row was tried for. */
 static char tried[128][40];
 static unsigned tried_count;
@@ -96,6 +106,10 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_recv_msg_async(B.datagram, B.idle, NULL, 0));
 	ROW(-EINVAL, soq_recv_msg(B.datagram, NULL, 0));
 	ROW(-EINVAL, soq_recv_msg(B.datagram, message_of(NULL, 1), 0));
+	ROW(-EINVAL, soq_send_batch_async(B.datagram, B.idle, NULL, 1, 0));
+	ROW(-EINVAL, soq_send_batch(B.datagram, NULL, 1, 0));
+	ROW(-EINVAL, soq_recv_batch_async(B.datagram, B.idle, NULL, 1, 0));
+	ROW(-EINVAL, soq_recv_batch(B.datagram, NULL, 1, 0));
 	ROW(-EINVAL, soq_loop_harvest(B.loop, NULL, 1, 0));
 	ROW(-EINVAL, soq_loop_info(B.loop, NULL));
 	ROW(-EINVAL, soq_loop_stats(B.loop, NULL));
@@ -111,6 +125,7 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_buf_peer(NULL, &ep_out));
 	ROW(-EINVAL, soq_buf_peer(B.buf, NULL));
 	ROW(-EINVAL, soq_pool_info(B.pool, NULL));
+	ROW(-EINVAL, soq_buf_message(NULL, message_of(segments, 1)));
 	ROW(0, soq_loop_destroy(NULL));
 	ROW(-EINVAL, soq_wait(B.quiet, 0, NULL));
 	ROW(-EINVAL, soq_wait_any(NULL, 1, 0, &an_event));
@@ -179,6 +194,11 @@ static void rows_states(struct fixture *t)
 	ROW(-EINVAL, soq_bind(B.s, &B.ep));
 	ROW(-ENOTCONN, soq_send_async(B.datagram, B.idle, some, 8, 0));
 	ROW(-ENOTCONN, soq_send_msg(B.datagram, message_of(segments, 2), 0));
+	ROW(-ENOTCONN, soq_send_batch(B.datagram, message_of(segments, 2), 1, 0));
+	ROW(-EOPNOTSUPP, soq_send_batch_async(B.s, B.idle, message_of(segments, 2), 1, 0));
+	ROW(-EOPNOTSUPP, soq_recv_batch(B.s, message_of(segments, 2), 1, 0));
+	ROW(-EINVAL, soq_recv_batch_async(B.detached, B.idle, message_of(segments, 2), 1, 0));
+	ROW(-EOPNOTSUPP, soq_socket_set_message_info(B.s, SOQ_INFO_PACKET));
 	ROW(-ENOTCONN, soq_shutdown(B.datagram, SOQ_SHUTDOWN_BOTH));
 	ROW(-ENOTCONN, soq_recv_from(B.fresh, some, 8, 0, &ep_out));
 	ROW(-EISCONN, soq_send_to_async(B.s, B.idle, some, 8, 0, &B.ep));
@@ -249,6 +269,18 @@ static void rows_flags(struct fixture *t)
 							 .segment_count = 2,
 							 .reserved = { [7] = 1 } },
 				  0));
+	ROW(-EINVAL, soq_recv_batch(B.datagram, message_of(segments, 2), 1, SOQ_PEEK));
+	ROW(-EINVAL,
+	    soq_recv_batch_async(B.datagram, B.idle, message_of(segments, 2), 1, 1u << 31));
+	ROW(-EINVAL, soq_send_batch(B.datagram, message_of(segments, 2), 1, SOQ_CORK));
+	ROW(-EINVAL,
+	    soq_send_batch_async(B.datagram, B.idle, message_of(segments, 2), 1, 1u << 16));
+	ROW(-EINVAL, soq_socket_set_message_info(B.datagram, SOQ_INFO_CUT));
+	ROW(-EINVAL, soq_socket_set_message_info(B.datagram, 1u << 31));
+	ROW(-EINVAL, soq_send_msg(B.datagram, telling(1u << 31), 0));
+	ROW(-EINVAL, soq_send_msg_async(B.datagram, B.idle, telling(SOQ_INFO_CUT), 0));
+	ROW(-EINVAL, soq_send_msg(B.datagram, telling(SOQ_INFO_SEGMENTS), 0));
+	ROW(-EINVAL, soq_send_batch(B.datagram, telling(SOQ_INFO_PACKET), 1, 0));
 	ROW(-EINVAL, soq_poll_async(B.s, B.idle, 0, 0));
 	ROW(-EINVAL, soq_poll_async(B.s, B.idle, 1u << 6, 0));
 	ROW(-EINVAL, soq_poll_async(B.s, B.idle, SOQ_POLL_RECV, SOQ_PEEK));
@@ -322,6 +354,9 @@ static void rows_lengths(struct fixture *t)
 	ROW(-EINVAL, soq_send_to(B.datagram, B.fake, TOO_LONG, 0, &B.datagram_ep));
 	ROW(-EMSGSIZE, soq_send_to(B.datagram, B.fake, HUGE31, 0, &B.datagram_ep));
 	ROW(-EMSGSIZE, soq_send_to_async(B.datagram, B.idle, B.fake, SSIZE_MAX, 0, &B.datagram_ep));
+	ROW(-EINVAL, soq_send_batch(B.datagram, message_of(segments, 2), 0, 0));
+	ROW(-EINVAL, soq_recv_batch(B.datagram, message_of(segments, 2), UINT32_MAX, 0));
+	ROW(-EINVAL, soq_recv_batch_async(B.datagram, B.idle, message_of(empty_segment, 1), 1, 0));
 	ROW(-EINVAL, soq_loop_harvest(B.loop, &an_event, 0, 0));
 	ROW(-EINVAL, soq_wait_any(&B.quiet, 0, 0, &an_event));
 	ROW(-EINVAL, soq_buf_slice(B.buf, 2, 0));

@@ -252,6 +252,35 @@ static void shutdown_wakes_an_accept(struct fixture *t)
 	close(client);
 }
 
+static void *call_recv_batch(void *arg)
+{
+	struct call *c = arg;
+	struct iovec part = { c->memory, c->size };
+	struct soq_message m = { .size = sizeof(m), .segments = &part, .segment_count = 1 };
+
+	c->result = soq_recv_batch(c->s, &m, 1, 0);
+	return NULL;
+}
+
+/* Shut before the thread waits, or after: nothing came, and no empty message is made up. */
+static void shutdown_wakes_a_receive_of_a_batch(struct fixture *t)
+{
+	for (int bounded = 0; bounded < 2; bounded++) {
+		char in[8];
+		struct call c = { .memory = in, .size = sizeof(in) };
+		struct soq_endpoint ep;
+
+		expect(soq_socket_detach(bound_socket(t, AF_INET, SOCK_DGRAM, &ep), &c.s), 0);
+		if (bounded)
+			expect(soq_socket_set_timeouts(c.s, HOUR, HOUR), 0);
+		begin(&c, call_recv_batch);
+		expect(soq_shutdown(c.s, SOQ_SHUTDOWN_BOTH), 0);
+		end(&c);
+		expect(c.result, -ECANCELED);
+		expect(soq_close(c.s), 0);
+	}
+}
+
 static void one_thread_sends_while_another_receives(struct fixture *t)
 {
 	struct soq_socket *s[2], *off[2] = { NULL, NULL };
@@ -488,6 +517,7 @@ static const struct conf_case cases[] = {
 	CASE(kept_error_and_cause_go_along, "20c 7d 6d"),
 	CASE(close_while_a_thread_is_inside_is_busy, "20c"),
 	CASE(shutdown_wakes_an_accept, "20c"),
+	CASE(shutdown_wakes_a_receive_of_a_batch, "20c"),
 	CASE(one_thread_sends_while_another_receives, "20c"),
 	CASE(threads_agree_about_a_reset, "7a 7b 7d 20c"),
 	CASE(broken_pipe_waits_for_the_receive_that_has_the_error, "7d 20c"),

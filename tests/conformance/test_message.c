@@ -245,7 +245,7 @@ static void message_that_makes_no_sense_is_refused(struct fixture *t)
 		wrong[i] = message_of(&one, 1);
 	wrong[0].size = 0;
 	wrong[1].size = sizeof(wrong[1]) + 8;
-	wrong[2].reserved0 = 1;
+	wrong[2].reserved[0] = 1;
 	wrong[3].reserved[7] = 1;
 	wrong[4].segment_count = 0;
 	wrong[5].segments = &bad;
