@@ -185,7 +185,8 @@ static bool is_quiet(struct soq_socket *s)
 	for (unsigned i = 0; i < 2; i++)
 		if (s->lane[i].queue.first != NULL || s->lane[i].in_kernel || s->lane[i].settled)
 			return false;
-	if (!soqi_watch_idle(s) || soqi_accept_has_arrivals(s) || s->carriers.first != NULL)
+	if (!soqi_watch_idle(s) || soqi_accept_has_arrivals(s) || s->carriers.first != NULL ||
+	    s->zerocopy_holds > 0)
 		return false;
 	return true;
 }

@@ -69,6 +69,8 @@ struct soqi_request {
 	const struct sockaddr *addr;
 	socklen_t addr_size_bytes;
 	uint64_t token;
+	struct soq_op
+		*zerocopy; /* a send that may go without a copy: whose memory it is; or NULL */
 };
 
 /* How long wait() waits: until a CLOCK_MONOTONIC time in ns, or one of these. */
@@ -79,6 +81,7 @@ struct soqi_backend {
 	enum soq_backend id;
 	int socket_flags; /* SOCK_NONBLOCK where the backend tries for itself */
 	bool immediate;   /* submit() does what it can at once */
+	bool zerocopy;    /* it can send without a copy */
 
 	/* Makes loop->impl. On failure nothing is left behind. */
 	int (*create)(struct soq_loop *loop, const struct soq_loop_options *options);
@@ -130,6 +133,17 @@ void soqi_finish_silent(struct soq_loop *loop, uint64_t token, int32_t result);
 
 /* The request cancel() was called for was not found; if it is still there, ask again. */
 void soqi_cancel_missed(struct soq_loop *loop, uint64_t token);
+
+/*
+ * Zero copy: the backend holds the memory of `op` from submit() on, and lets go of it
+ * once for each hold, before its request has come back or long after. An op keeps its
+ * address and its memory until nobody holds it. A request that cannot go without a copy is
+ * refused, and comes back to be made anew; `always`: so it is with all of its socket.
+ */
+enum soqi_copied { SOQI_COPIED_UNKNOWN, SOQI_COPIED_NO, SOQI_COPIED_YES };
+void soqi_zerocopy_hold(struct soq_op *op);
+void soqi_zerocopy_let_go(struct soq_loop *loop, struct soq_op *op, enum soqi_copied copied);
+void soqi_zerocopy_refuse(struct soq_op *op, bool always);
 
 /* The wake descriptor is readable: the backend saw it. */
 void soqi_woken(struct soq_loop *loop);

@@ -56,7 +56,7 @@ int soqi_batch_check(const struct soq_socket *s, const struct soqi_transfer *t)
 
 		error = soqi_message_check(&messages[i]);
 		if (error == 0)
-			error = soqi_transfer_check_one(s, &scratch, &one);
+			error = soqi_transfer_check_one(s, &scratch, &one, false);
 	}
 	return error;
 }

@@ -12,9 +12,10 @@
 #include <errno.h>
 #include <unistd.h>
 
+/* Not in the list of results either, which must not know a slot that is given back. */
 static bool lane_idle(const struct soqi_lane *lane)
 {
-	return lane->queue.first == NULL;
+	return lane->queue.first == NULL && !lane->settled;
 }
 
 /* Ends what a lane holds; what the kernel has ends when it comes back. */
@@ -72,10 +73,22 @@ void soqi_reset_on_close(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 }
 
-static void close_now(struct soq_socket *s)
+/* The descriptor is closed and every event but this one made. */
+static void close_end(struct soq_socket *s)
 {
 	struct soq_loop *loop = s->loop;
 	struct soq_op *op = s->close_op;
+
+	loop->closing--;
+	s->close_op = NULL;
+	soqi_slot_free(s);
+	if (op != NULL)
+		soqi_op_end(loop, op, op->priv.result, 0);
+}
+
+static void close_now(struct soq_socket *s)
+{
+	struct soq_loop *loop = s->loop;
 
 	if ((s->reset || s->linger_s == 0) && soqi_is_connection(s))
 		soqi_reset_on_close(s->fd);
@@ -83,17 +96,16 @@ static void close_now(struct soq_socket *s)
 	soqi_path_remove(s);
 	(void)close(s->fd);
 	s->fd = -1;
-	loop->closing--;
+	s->finish = SOQI_FINISH_NONE;
 	soqi_free(loop, s->linger_op, sizeof(*s->linger_op));
 	s->linger_op = NULL;
 	soqi_watch_free(s);
-	s->close_op = NULL;
 	/* What waited there may have been cancelled since. */
 	for (unsigned i = 0; i < 2; i++)
 		soqi_backoff_forget(loop, &s->lane[i]);
-	soqi_slot_free(s);
-	if (op != NULL)
-		soqi_op_end(loop, op, op->priv.result, 0);
+	/* Memory the kernel still sends from outlives the descriptor; its end is told first. */
+	if (s->zerocopy_holds == 0)
+		close_end(s);
 	if (loop->starved_first != NULL)
 		soqi_backoff_end(loop);
 }
@@ -110,6 +122,16 @@ static void finish_drain(struct soq_socket *s)
 	soqi_op_start_lane(s, lane, s->close_op);
 }
 
+/*
+ * A finish is over when the peer has everything. Its timeout needs the descriptor, to
+ * reset the connection of one who ends his side and never reads.
+ */
+static bool finish_must_wait(const struct soq_socket *s)
+{
+	return s->finish == SOQI_FINISH_DRAIN && s->zerocopy_holds > 0 &&
+	       s->close_op->priv.result == 0;
+}
+
 void soqi_close_step(struct soq_socket *s)
 {
 	if (s->state != SOQI_SOCKET_CLOSING)
@@ -124,8 +146,10 @@ void soqi_close_step(struct soq_socket *s)
 	/* What has no connection has no end of stream to wait for. */
 	if (s->finish == SOQI_FINISH_FLUSH && soqi_is_connection(s))
 		finish_drain(s);
-	else
+	else if (s->fd >= 0 && !finish_must_wait(s))
 		close_now(s);
+	else if (s->fd < 0 && s->zerocopy_holds == 0)
+		close_end(s);
 }
 
 void soqi_finish_cut(struct soq_socket *s, int cause)

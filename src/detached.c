@@ -281,7 +281,7 @@ int64_t soqi_detached_transfer(struct soq_socket *s, const struct soqi_transfer 
 			       struct soq_op *op, uint32_t flags, struct soq_event *event)
 {
 	struct soqi_detached *d = enter(s);
-	int error = soqi_transfer_check(s, op, t);
+	int error = soqi_transfer_check(s, op, t, true);
 
 	if (error == 0)
 		error = soqi_batch_prepare(s, t);

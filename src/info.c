@@ -17,7 +17,7 @@
 #define FEATURES_ALL ((1u << SOQ_FEATURE_COUNT) - 1)
 
 static const char *const feature_names[SOQ_FEATURE_COUNT] = {
-	"restrictions", "registered-fd", "abs-timer", "no-iowait", "direct", "napi",
+	"restrictions", "registered-fd", "abs-timer", "no-iowait", "direct", "napi", "copy-report",
 };
 
 static uint32_t feature_by_name(const char *name, size_t length)
@@ -68,7 +68,7 @@ static bool tuning_is_known(const struct soq_loop_options *options)
 		return false;
 	if ((options->flags & SOQ_LOOP_NAPI_PREFER) && options->napi_ns == 0)
 		return false;
-	return (options->flags & ~SOQ_LOOP_NAPI_PREFER) == 0 && options->reserved0 == 0;
+	return (options->flags & ~SOQ_LOOP_NAPI_PREFER) == 0;
 }
 
 int soqi_options_read(const struct soq_loop_options *from, struct soq_loop_options *options)
@@ -90,6 +90,8 @@ int soqi_options_read(const struct soq_loop_options *from, struct soq_loop_optio
 		options->sq_entries = 512;
 	if (options->cq_entries == 0)
 		options->cq_entries = 4096;
+	if (options->zerocopy_bytes == 0)
+		options->zerocopy_bytes = SOQI_ZEROCOPY_BYTES;
 	if (options->cq_entries < options->sq_entries)
 		options->cq_entries = options->sq_entries;
 	return options->backend == SOQ_BACKEND_AUTO ? environment_read(options) : 0;

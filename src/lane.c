@@ -113,6 +113,12 @@ static unsigned segments_of(const struct soq_op *op)
 	return (op->priv.flags & SOQI_OP_VECTOR) ? op->priv.segment_count - op->priv.segment : 1;
 }
 
+/* Its notification must be about its memory and nobody else's. */
+static bool is_alone(const struct soq_op *op)
+{
+	return (op->priv.flags & (SOQ_ZEROCOPY | SOQI_OP_COPIES)) == SOQ_ZEROCOPY;
+}
+
 void soqi_lane_take(struct soqi_lane *lane, unsigned segments_max, uint64_t bytes_max,
 		    struct soqi_ops *ended)
 {
@@ -126,12 +132,12 @@ void soqi_lane_take(struct soqi_lane *lane, unsigned segments_max, uint64_t byte
 		end(lane, op, 0, 0, ended);
 	for (; op != NULL; op = op->priv.next) {
 		if (lane->taken > 0 &&
-		    (lane->solo || lane->whole || op->priv.kind != SOQI_KIND_SEND ||
+		    (lane->solo || lane->whole || op->priv.kind != SOQI_KIND_SEND || is_alone(op) ||
 		     segments + segments_of(op) > segments_max || bytes + left_of(op) > bytes_max ||
 		     lane->taken == UINT16_MAX))
 			break;
 		lane->taken++;
-		if (op->priv.kind != SOQI_KIND_SEND)
+		if (op->priv.kind != SOQI_KIND_SEND || is_alone(op))
 			break;
 		segments += segments_of(op);
 		bytes += left_of(op);

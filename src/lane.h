@@ -43,6 +43,9 @@ enum soqi_state {
 #define SOQI_OP_BOUNDED (1u << 12) /* a synchronous call with a timeout */
 #define SOQI_OP_LINGER  (1u << 11) /* the library's own op of a close that lingers */
 #define SOQI_OP_GATED   (1u << 10) /* its events wait until a buf of its socket comes home */
+#define SOQI_OP_COPIES  (1u << 9)  /* zero copy: not worth it or not possible, sent as any other */
+#define SOQI_OP_COPIED  (1u << 8)  /* zero copy: the kernel has told that it copied */
+#define SOQI_OP_SETTLED (1u << 7)  /* zero copy: out of its lane, the memory not yet free */
 
 /* The last is no lane of the contract but what carries a socket's polls: see poll.c. */
 enum soqi_lane_index { SOQI_LANE_RECV = 0, SOQI_LANE_SEND = 1, SOQI_LANE_WATCH = 2 };
@@ -91,6 +94,7 @@ void soqi_ops_remove(struct soqi_ops *from, struct soq_op *op);
  * Chooses what the next request covers and notes it in `taken`: one op, or as
  * many sends as fit `segments_max` and `bytes_max` (the first always counts as
  * fitting). Empty sends at the head end at once, with 0, unless they are messages.
+ * A zero-copy send is a request of its own.
  */
 void soqi_lane_take(struct soqi_lane *lane, unsigned segments_max, uint64_t bytes_max,
 		    struct soqi_ops *ended);

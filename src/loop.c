@@ -196,7 +196,8 @@ int soq_loop_create(const struct soq_loop_options *options, struct soq_loop **lo
 /* The files of a parent's sockets are its own business: a path stays. */
 static void close_inherited(struct soq_socket *s)
 {
-	(void)close(s->fd);
+	if (s->fd >= 0)
+		(void)close(s->fd);
 	soqi_path_forget(s);
 	soqi_free(s->loop, s->linger_op, sizeof(*s->linger_op));
 	soqi_free(s->loop, s->watch, sizeof(*s->watch));

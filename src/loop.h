@@ -22,6 +22,12 @@
 #define SOQI_REQUEST_BYTES ((uint64_t)1 << 30)
 /* What a finish reads and drops at a time. */
 #define SOQI_DISCARD_BYTES 16384u
+/*
+ * Zero-copy sends below this are copied. Where a network card takes the pages it begins to
+ * pay at some 3000 bytes (Linux 6.10 and newer), but pinning them and a second completion are
+ * a loss wherever it does not: so only where there is much to win.
+ */
+#define SOQI_ZEROCOPY_BYTES 16384u
 /* How often what no kernel tells is tried again: see backoff.c. */
 #define SOQI_ACCEPT_BACKOFF_NS (20 * (SOQI_NS_PER_S / 1000))
 #define SOQI_UNIX_BACKOFF_NS   (2 * (SOQI_NS_PER_S / 1000))
@@ -138,7 +144,10 @@ void soqi_lane_dirty(struct soq_loop *loop, struct soqi_lane *lane);
 void soqi_lane_clean(struct soq_loop *loop, struct soqi_lane *lane);
 void soqi_flush(struct soq_loop *loop);
 
-/* settle.c: results into lanes. A lane whose result is in is settled in its turn. */
+/*
+ * settle.c: results into lanes. A lane whose result is in is settled in its turn; an empty
+ * one lets the close of its socket go on.
+ */
 void soqi_settled_push(struct soq_loop *loop, struct soqi_lane *lane);
 void soqi_settle(struct soq_loop *loop);
 /* Ends every request in the kernel with `error`. */

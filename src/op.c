@@ -101,6 +101,7 @@ void soqi_op_start(struct soq_loop *loop, struct soq_socket *s, struct soq_op *o
 	op->priv.carried_first = NULL;
 	op->priv.carried_last = NULL;
 	op->priv.events = 0;
+	op->priv.holds = 0;
 	op->priv.timer_ns = 0;
 	/* Other threads may ask whose op this is: soq_cancel() from the wrong one. */
 	__atomic_store_n(&op->priv.loop, loop, __ATOMIC_RELEASE);
@@ -245,7 +246,11 @@ void soqi_ops_end(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *
 		    s->state == SOQI_SOCKET_CLOSING && soqi_is_connection(s))
 			s->reset = true;
 		/* A drain ends with its socket: soqi_close_step() tells. */
-		if (op->priv.kind != SOQI_KIND_DRAIN)
+		if (op->priv.kind == SOQI_KIND_DRAIN)
+			continue;
+		if (soqi_unlikely(op->priv.flags & SOQ_ZEROCOPY))
+			soqi_zerocopy_settle(loop, op);
+		else
 			soqi_op_end(loop, op, op->priv.result, op->priv.event_flags);
 	}
 	ended->first = NULL;
@@ -262,7 +267,7 @@ void soqi_op_more(struct soq_loop *loop, struct soq_op *op, struct soq_socket *a
 			op->priv.carried_first = accepted;
 		op->priv.carried_last = accepted;
 	}
-	if (op->priv.flags & SOQ_MULTISHOT)
+	if (op->priv.flags & (SOQ_MULTISHOT | SOQ_ZEROCOPY))
 		event_made(loop, op);
 }
 
@@ -281,6 +286,13 @@ void soqi_op_drop_carried(struct soq_loop *loop, struct soq_op *op)
 		else
 			op->priv.result = -ECANCELED;
 	}
+}
+
+/* Whether the event just taken of a zero-copy send is the first of its two. */
+static bool is_first_of_two(const struct soq_op *op)
+{
+	return (op->priv.flags & SOQ_ZEROCOPY) &&
+	       (op->priv.events > 0 || soqi_op_state(op) == SOQI_STATE_STARTED);
 }
 
 /* Whether the event was one of a buf with more to follow. */
@@ -332,6 +344,10 @@ void soqi_op_take(struct soq_loop *loop, struct soq_op *op, struct soq_event *ev
 	}
 	event->result = op->priv.result;
 	event->flags = op->priv.event_flags;
+	if (soqi_unlikely(is_first_of_two(op))) {
+		event->flags = (event->flags & ~SOQ_F_COPIED) | SOQ_F_MORE;
+		return;
+	}
 	op->deadline_ns = 0;
 	op->priv.socket = NULL;
 	op->priv.kind = SOQI_KIND_NONE;

@@ -28,9 +28,18 @@ void soqi_op_start_lane(struct soq_socket *s, struct soqi_lane *lane, struct soq
 void soqi_op_end(struct soq_loop *loop, struct soq_op *op, int64_t result, uint32_t flags);
 /* Makes the final events of ops that left their lane, in order. */
 void soqi_ops_end(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *ended);
-/* Makes an event with SOQ_F_MORE that carries `accepted`, if that is not NULL. */
+/*
+ * Makes an event with SOQ_F_MORE: of a multishot op, or of a zero-copy send that has its
+ * result. It carries `accepted`, if that is not NULL.
+ */
 void soqi_op_more(struct soq_loop *loop, struct soq_op *op, struct soq_socket *accepted);
 
+/* zerocopy.c. What a zero-copy send is started with beside its flags. */
+uint32_t soqi_zerocopy_start(const struct soq_socket *s, const struct soq_op *op);
+/* The op of the lane's next request, if that shall go without a copy, or NULL. */
+struct soq_op *soqi_zerocopy_next(const struct soq_socket *s, const struct soqi_lane *lane);
+/* A zero-copy send has left its lane: tells its result, and its end once the memory is free. */
+void soqi_zerocopy_settle(struct soq_loop *loop, struct soq_op *op);
 /* Takes the events `op` has out of the lists, and those it gets meanwhile; puts them back. */
 void soqi_op_gate(struct soq_loop *loop, struct soq_op *op);
 void soqi_op_ungate(struct soq_loop *loop, struct soq_op *op);

@@ -279,6 +279,9 @@ static int32_t lazy_bytes(const struct soq_loop *loop, const struct soq_socket *
 
 	if (soqi_likely(!(op->priv.flags & SOQ_LAZY)))
 		return 0;
+	/* A zero-copy request is never silent: it has two completions, or an error. */
+	if (request->zerocopy != NULL)
+		return 0;
 	if (loop->impatient > 0 || s->state != SOQI_SOCKET_OPEN || lane->lazy)
 		return 0;
 	for (unsigned i = 0; i < lane->taken; i++, op = op->priv.next) {
@@ -315,6 +318,8 @@ static void submit(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane
 	}
 	if (soqi_unlikely(soqi_send_must_not_wait(s, lane)))
 		request.message_flags |= MSG_DONTWAIT;
+	if (soqi_unlikely(lane->queue.first->priv.flags & SOQ_ZEROCOPY))
+		request.zerocopy = soqi_zerocopy_next(s, lane);
 	request.lazy_bytes = lazy_bytes(loop, s, lane, &request);
 	lane->lazy = request.lazy_bytes > 0;
 	hand_over(loop, s, lane, &request);

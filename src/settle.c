@@ -249,6 +249,11 @@ static void settle_lane(struct soq_loop *loop, struct soqi_lane *lane)
 		soqi_watch_settle(loop, lane);
 		return;
 	}
+	/* A close that waited for memory of zero-copy sends. */
+	if (soqi_unlikely(lane->queue.first == NULL)) {
+		soqi_close_step(s);
+		return;
+	}
 	if (lane->index == SOQI_LANE_SEND && soqi_judge_must_hold(s, lane->result)) {
 		lane->held = true;
 		return;

@@ -82,6 +82,9 @@ void soqi_socket_blank(struct soq_socket *s)
 	s->was_connected = false;
 	s->was_shut = false;
 	s->nonblocking = false;
+	s->zerocopy_off = false;
+	s->zerocopy_copied = 0;
+	s->zerocopy_holds = 0;
 	s->backend_generation = old.backend_generation + 1;
 	s->backend_bits = 0;
 	memset(s->lane, 0, sizeof(s->lane));
@@ -116,6 +119,8 @@ void soqi_slot_free(struct soq_socket *s)
 
 	assert(s->lane[0].queue.first == NULL && s->lane[1].queue.first == NULL);
 	assert(!s->lane[0].in_kernel && !s->lane[1].in_kernel);
+	assert(!s->lane[0].starved && !s->lane[1].starved);
+	assert(s->zerocopy_holds == 0 && !s->lane[1].settled);
 	assert(!s->lane[0].starved && !s->lane[1].starved && !s->lane[0].parked);
 	assert(s->carriers.first == NULL);
 	soqi_receive_unpause(s);

@@ -64,7 +64,10 @@ struct soq_socket {
 	bool nonblocking : 1;   /* adopted so */
 	bool split_asked : 1;   /* whether the kernel knows UDP_SEGMENT at all */
 	bool split_proved : 1;  /* the library has cut where the kernel refused */
-	uint8_t split;          /* enum soqi_split */
+	bool zerocopy_off : 1;  /* the kernel copies all the same: not worth asking any more */
+	uint8_t zerocopy_copied;     /* times in a row that it did */
+	uint8_t split;               /* enum soqi_split */
+	uint32_t zerocopy_holds;     /* notifications that are to come */
 	uint32_t backend_generation; /* epoll: tells this socket's events from an older one's */
 	uint32_t backend_bits;       /* epoll: readiness; io_uring: place of direct.c, plus 1 */
 };

@@ -105,11 +105,14 @@ void soqi_transfer_settle(struct soq_socket *s, struct soqi_lane *lane, int32_t 
 /* transfer.c */
 int soqi_transfer_start(struct soq_socket *s, struct soq_op *op, const struct soqi_transfer *t);
 int64_t soqi_transfer(struct soq_socket *s, const struct soqi_transfer *t);
-/* Checks what was asked for and notes it in `op`; the other: anything but a batch. */
+/*
+ * Checks what was asked for, by a synchronous call if it `waits`, and notes it in `op`;
+ * the other: anything but a batch.
+ */
 int soqi_transfer_check(const struct soq_socket *s, struct soq_op *op,
-			const struct soqi_transfer *t);
+			const struct soqi_transfer *t, bool waits);
 int soqi_transfer_check_one(const struct soq_socket *s, struct soq_op *op,
-			    const struct soqi_transfer *t);
+			    const struct soqi_transfer *t, bool waits);
 /* Whether the socket has, or is getting, a peer. */
 bool soqi_carries(const struct soq_socket *s);
 int soqi_endpoint_check(const struct soq_socket *s, const struct soq_endpoint *ep);

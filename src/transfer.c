@@ -87,7 +87,7 @@ int soqi_endpoint_check(const struct soq_socket *s, const struct soq_endpoint *e
 }
 
 /* The flags a caller may pass: above them are the library's own. */
-#define SEND_FLAGS (SOQ_CORK | SOQ_LAZY)
+#define SEND_FLAGS (SOQ_CORK | SOQ_ZEROCOPY | SOQ_LAZY)
 #define RECV_FLAGS (SOQ_EXACT | SOQ_PEEK)
 
 static int send_check(const struct soq_socket *s, const struct soq_op *op,
@@ -95,7 +95,8 @@ static int send_check(const struct soq_socket *s, const struct soq_op *op,
 {
 	int error;
 
-	if ((t->flags & ~SEND_FLAGS) != 0 || (t->flags != 0 && !soqi_is_stream(s)))
+	if ((t->flags & ~SEND_FLAGS) != 0 ||
+	    ((t->flags & (SOQ_CORK | SOQ_LAZY)) && !soqi_is_stream(s)))
 		return -EINVAL;
 	if (s->type == SOCK_SEQPACKET && op->priv.length == 0)
 		return -EINVAL;
@@ -132,11 +133,14 @@ static int message_limits(const struct soq_op *op, const struct soqi_transfer *t
 }
 
 int soqi_transfer_check_one(const struct soq_socket *s, struct soq_op *op,
-			    const struct soqi_transfer *t)
+			    const struct soqi_transfer *t, bool waits)
 {
 	int error = t->vector ? segments_check(op, t->data, t->count)
 			      : buffer_check(op, t->data, t->count);
 
+	/* A call would wait until the peer has acknowledged all of it. */
+	if (waits && (t->flags & SOQ_ZEROCOPY))
+		error = -EINVAL;
 	if (error == 0)
 		error = t->index == SOQI_LANE_RECV ? receive_check(s, op, t->flags)
 						   : send_check(s, op, t);
@@ -150,12 +154,12 @@ int soqi_transfer_check_one(const struct soq_socket *s, struct soq_op *op,
 }
 
 int soqi_transfer_check(const struct soq_socket *s, struct soq_op *op,
-			const struct soqi_transfer *t)
+			const struct soqi_transfer *t, bool waits)
 {
 	int error;
 
 	if (soqi_likely(!t->batch))
-		return soqi_transfer_check_one(s, op, t);
+		return soqi_transfer_check_one(s, op, t, waits);
 	error = soqi_batch_check(s, t);
 	if (error != 0)
 		return error;
@@ -175,17 +179,20 @@ static uint32_t op_flags(const struct soqi_transfer *t)
 static void start(struct soq_socket *s, struct soq_op *op, const struct soqi_transfer *t,
 		  uint32_t flags)
 {
+	if (soqi_unlikely(flags & SOQ_ZEROCOPY))
+		flags |= soqi_zerocopy_start(s, op);
 	soqi_op_start(s->loop, s, op, t->index == SOQI_LANE_RECV ? SOQI_KIND_RECV : SOQI_KIND_SEND,
 		      flags);
 	soqi_op_start_lane(s, &s->lane[t->index], op);
 }
 
-static int start_check(struct soq_socket *s, struct soq_op *op, const struct soqi_transfer *t)
+static int start_check(struct soq_socket *s, struct soq_op *op, const struct soqi_transfer *t,
+		       bool waits)
 {
 	int error = soqi_start_check(s, op);
 
 	if (error == 0)
-		error = soqi_transfer_check(s, op, t);
+		error = soqi_transfer_check(s, op, t, waits);
 	if (error == 0 && soqi_unlikely(t->batch || t->message != NULL))
 		error = soqi_batch_prepare(s, t);
 	return error;
@@ -193,7 +200,7 @@ static int start_check(struct soq_socket *s, struct soq_op *op, const struct soq
 
 int soqi_transfer_start(struct soq_socket *s, struct soq_op *op, const struct soqi_transfer *t)
 {
-	int error = start_check(s, op, t);
+	int error = start_check(s, op, t, false);
 
 	if (error == 0)
 		start(s, op, t, op_flags(t));
@@ -203,7 +210,7 @@ int soqi_transfer_start(struct soq_socket *s, struct soq_op *op, const struct so
 static int64_t transfer_attached(struct soq_socket *s, const struct soqi_transfer *t,
 				 struct soq_op *op, struct soq_event *event)
 {
-	int error = start_check(s, op, t);
+	int error = start_check(s, op, t, true);
 
 	/* It would wait for what only the caller can do, who waits here. */
 	if (error == 0 && t->index == SOQI_LANE_RECV && soqi_receive_blocks(s))

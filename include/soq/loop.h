@@ -26,7 +26,8 @@ enum soq_backend {
 #define SOQ_FEATURE_NO_IOWAIT     (1u << 3) /* idle waits are not counted as iowait (6.15) */
 #define SOQ_FEATURE_DIRECT        (1u << 4) /* `direct_count`, if asked for (6.14) */
 #define SOQ_FEATURE_NAPI          (1u << 5) /* `napi_ns`, if asked for (6.9; also on epoll) */
-#define SOQ_FEATURE_COUNT         6
+#define SOQ_FEATURE_COPY_REPORT   (1u << 6) /* zero-copy sends tell when they copied (6.2) */
+#define SOQ_FEATURE_COUNT         7
 
 /* Flags of a loop. */
 #define SOQ_LOOP_NAPI_PREFER (1u << 0) /* with `napi_ns`: interrupts are held back meanwhile */
@@ -38,7 +39,9 @@ enum soq_backend {
  * With SOQ_BACKEND_AUTO two environment variables are read, unless the process
  * runs with raised privileges: `SOQ_BACKEND=uring|epoll` takes the place of
  * AUTO, `SOQ_FEATURES=-name,-name` takes features away. The names are
- * restrictions, registered-fd, abs-timer, no-iowait, direct and napi.
+ * restrictions, registered-fd, abs-timer, no-iowait, direct, napi and copy-report.
+ *
+ * `zerocopy_bytes`: see stream.h. 1 leaves the choice to the caller of each send.
  *
  * `spin_ns`: not sleeping is where latency is won, at the price of a busy CPU. The
  * loop spins only while recent waits were shorter than this, and never where it has
@@ -79,7 +82,7 @@ struct soq_loop_options {
 	uint32_t direct_count; /* sockets that may have direct descriptors; default 0, off */
 	uint32_t napi_ns;      /* polls network cards this long before it sleeps; default 0, off */
 	uint32_t flags;        /* SOQ_LOOP_* */
-	uint32_t reserved0;    /* must be 0 */
+	uint32_t zerocopy_bytes; /* SOQ_ZEROCOPY sends below this are copied; default 16384 */
 	const struct soq_allocator *allocator; /* copied; default is the C library's */
 	uint64_t reserved[4];                  /* must be 0 */
 };
@@ -124,7 +127,8 @@ SOQ_API int soq_loop_destroy(struct soq_loop *loop);
 /**
  * Aborts every socket and cancels every op, as soq_abort() and soq_cancel() do.
  * Run the loop with SOQ_RUN_IDLE, or wait for what has no `done`, and it can be
- * destroyed.
+ * destroyed. Zero-copy sends of a socket that was closed by soq_close() before are
+ * out of reach: they end as stream.h says.
  *
  * Result: 0.
  * Errors: -EINVAL NULL, -ECHILD, -EXDEV as for every call
@@ -237,8 +241,8 @@ struct soq_loop_info {
 
 /**
  * Tells what the loop runs on. The texts in it live for ever. Whether the ring's
- * descriptor could be registered is known once a thread has used the loop; until
- * then it says -EINPROGRESS.
+ * descriptor could be registered is known once a thread has used the loop, whether
+ * zero-copy sends report with the first of them; until then it says -EINPROGRESS.
  *
  * Result: 0, and `*info` is filled up to `info->size`.
  * Errors: -EINVAL  NULL, or `info->size` is none this library knows
@@ -272,8 +276,10 @@ struct soq_loop_stats {
 	uint64_t posts;             /* ops that came by soq_loop_post() */
 	uint64_t allocations;       /* calls of allocate() */
 	uint64_t allocated_bytes;   /* now: held from the allocator */
+	uint64_t zerocopy_sends;    /* requests that offered the kernel memory instead of a copy */
+	uint64_t zerocopy_copied;   /* of these, those it says it has copied after all (6.2) */
 	uint64_t direct_sockets;    /* now: sockets with a direct descriptor */
-	uint64_t reserved[7];
+	uint64_t reserved[5];
 };
 
 /**

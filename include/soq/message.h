@@ -88,8 +88,9 @@ struct soq_message {
 /**
  * Starts a send of one message to `ep`, whatever the socket is connected to.
  *
- * Result: 0; the event's result is `size_bytes`.
- * Errors: those of every starting call
+ * Result: 0; the event's result is `size_bytes`. With SOQ_ZEROCOPY it has two events,
+ *         as stream.h says.
+ * Errors: those of every starting call; flags: SOQ_ZEROCOPY
  *         -EINVAL        NULL, "none", unknown flags, or no bytes on SOCK_SEQPACKET
  *         -EISCONN       the socket is connection-oriented: its peer is fixed
  *         -EAFNOSUPPORT  an address of another family than the socket
@@ -100,7 +101,7 @@ struct soq_message {
  *         the others of sendmsg(2)
  * Owner:  `buffer` and `ep` are the library's until the final event.
  * Thread: the loop's.
- * Kernel: IORING_OP_SENDMSG. Fallback: sendmsg(2).
+ * Kernel: IORING_OP_SENDMSG, IORING_OP_SENDMSG_ZC. Fallback: sendmsg(2).
  * .NET:   Socket.SendToAsync
  */
 SOQ_API SOQ_MUST_CHECK int soq_send_to_async(struct soq_socket *s, struct soq_op *op,
@@ -112,7 +113,7 @@ SOQ_API SOQ_MUST_CHECK int soq_send_to_async(struct soq_socket *s, struct soq_op
  *
  * Result: bytes sent: all.
  * Errors: what soq_send_to_async() returns, or its event's result; -ETIMEDOUT when
- *         the socket's send timeout passed
+ *         the socket's send timeout passed; -EINVAL with SOQ_ZEROCOPY
  * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.SendTo
  */
@@ -156,7 +157,7 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_recv_from(struct soq_socket *s, void *buffer,
  * if that is "none", to the connected peer. On a stream otherwise as
  * soq_sendv_async().
  *
- * Result: 0; the event's result is a count of bytes. Of datagrams that the library
+ * Result: 0; the event's result is a count of bytes, SOQ_ZEROCOPY as above. Of datagrams that the library
  *         has to cut itself it may be short: SOQ_F_CANCELED, SOQ_F_TIMED_OUT or
  *         SOQ_F_BROKEN, and whole datagrams were sent.
  * Errors: those of soq_send_to_async()
@@ -174,8 +175,8 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_recv_from(struct soq_socket *s, void *buffer,
  *                      SOQ_INFO_SEGMENTS
  * Owner:  `message`, its array and segments are the library's until the final event.
  * Thread: the loop's.
- * Kernel: IORING_OP_SENDMSG; UDP_SEGMENT from 4.18 on, else sendmmsg(2) of the pieces.
- * Fallback: sendmsg(2).
+ * Kernel: IORING_OP_SENDMSG, IORING_OP_SENDMSG_ZC; UDP_SEGMENT from 4.18 on, else
+ * sendmmsg(2) of the pieces. Fallback: sendmsg(2).
  * .NET:   Socket.SendToAsync
  */
 SOQ_API SOQ_MUST_CHECK int soq_send_msg_async(struct soq_socket *s, struct soq_op *op,

@@ -20,6 +20,7 @@ extern "C" {
 #define SOQ_F_TIMED_OUT (1u << 2) /* a short result: the op's deadline came */
 #define SOQ_F_BROKEN    (1u << 3) /* a short result: the connection broke; the error comes next */
 #define SOQ_F_TRUNCATED (1u << 4) /* the message was longer than the memory: its rest is lost */
+#define SOQ_F_COPIED    (1u << 5) /* of a zero-copy send: the bytes were copied after all */
 
 /**
  * One completion, by value.
@@ -56,6 +57,9 @@ typedef void soq_done_fn(const struct soq_event *event);
  * move, free, change or start them again. In the event and after it they are the
  * caller's. Built with AddressSanitizer, or run under valgrind, the library
  * reports memory that is touched or freed in between.
+ *
+ * Most ops have one event. A multishot op and a zero-copy send have events with
+ * SOQ_F_MORE before the final one.
  *
  * An op has one consumer. With `done` set, soq_loop_run() delivers its events.
  * With `done` NULL, soq_wait(), soq_wait_any() or soq_loop_harvest() takes them.
@@ -126,7 +130,9 @@ struct soq_op {
 		uint16_t flags;
 		uint8_t kind;
 		uint8_t state;
-		uint64_t reserved[4];
+		uint32_t holds;
+		uint32_t hold;
+		uint64_t reserved[3];
 	} priv;
 };
 
@@ -138,7 +144,8 @@ struct soq_op {
  * Result: 0, the request is noted.
  * Errors: -EINVAL    `op` is NULL
  *         -ENOENT    `op` is not in flight, or it has ended and its final event waits
- *         -EALREADY  it is already ending: cancelled, past its deadline, or a close
+ *         -EALREADY  it is already ending: cancelled, past its deadline, a close, or a
+ *                    zero-copy send whose bytes are handed over
  *         -ECHILD, -EXDEV  as for every call
  * Thread: the loop's.
  * Kernel: IORING_OP_ASYNC_CANCEL, only for what the kernel already has.

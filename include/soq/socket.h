@@ -37,6 +37,7 @@ extern "C" {
 #define SOQ_EXACT     (1u << 1) /* receive: all of the bytes asked for, or the end of stream */
 #define SOQ_PEEK      (1u << 2) /* receive: leave the bytes in the socket */
 #define SOQ_CORK      (1u << 3) /* send: more follows soon, do not push a short segment yet */
+#define SOQ_ZEROCOPY  (1u << 4) /* send: from the caller's memory, told when that is free again */
 #define SOQ_LAZY      (1u << 5) /* send: its event may wait for the next news of the loop */
 
 /* Directions of soq_shutdown(). */
@@ -380,7 +381,8 @@ SOQ_API int soq_close(struct soq_socket *s);
  * Closes as soq_close() does and tells when it is done: its event is the last of
  * this socket, and only it promises that the address is free again. It cannot be
  * cancelled, except while it lingers: then a cancel aborts. `deadline_ns` does not
- * apply.
+ * apply. Memory of zero-copy sends that is not free yet keeps this event waiting, not
+ * the descriptor: the final events of those sends come first.
  *
  * Result: 0; the event's result is 0 or, with a positive SO_LINGER, that of
  *         soq_finish_async().

@@ -12,6 +12,34 @@
 extern "C" {
 #endif
 
+/*
+ * Zero copy: with SOQ_ZEROCOPY the kernel sends from the caller's memory instead of a copy
+ * of it. The memory is then in use for longer than the send, until the peer has
+ * acknowledged it, so the op has two events:
+ *
+ * - with SOQ_F_MORE, as soon as its bytes are handed to the kernel, in start order: the
+ *   result of the send. The next send of the lane goes on here.
+ * - the final one, when the memory is free. It has the same result and flags once more, so
+ *   that a caller may look at this one alone; SOQ_F_COPIED says that the bytes, or some of
+ *   them, were copied after all (before Linux 6.2 the kernel does not tell that).
+ *
+ * A send that moved no byte and ends with an error has only the final event. Final events
+ * may come in another order than the sends.
+ *
+ * Between the two, soq_cancel() says -EALREADY and a deadline does nothing: the bytes are
+ * on their way. What frees the memory is the peer, or the end of the connection: at once
+ * with soq_abort(), at its timeout with soq_finish_async(). After soq_close() the peer still
+ * gets all of it; if he does not take it, that lasts until the system gives up, a minute
+ * or two.
+ *
+ * It pays for large sends through a network card that takes pages as they are, and nowhere
+ * else: loopback copies all the same, and costs more than a plain send. So sends below
+ * `zerocopy_bytes` (struct soq_loop_options) are copied, those of unix sockets and on epoll
+ * too, and all those of a socket whose kernel has said eight times in a row that it copied.
+ * They have the same two events. Pages count against RLIMIT_MEMLOCK of an ordinary user;
+ * what finds too little is copied.
+ */
+
 /* Segments a gather or scatter can have. */
 #define SOQ_SEGMENTS_MAX 65536
 
@@ -37,7 +65,9 @@ extern "C" {
  *
  * Result: 0; the event's result is `size_bytes`, or less with SOQ_F_CANCELED,
  *         SOQ_F_TIMED_OUT or SOQ_F_BROKEN. 0 bytes send nothing and end with 0.
- * Errors: those of every starting call; flags: SOQ_CORK, SOQ_LAZY (streams only)
+ *         With SOQ_ZEROCOPY it has two events, see above.
+ * Errors: those of every starting call; flags: SOQ_CORK, SOQ_LAZY (streams only),
+ *         SOQ_ZEROCOPY
  *         -EINVAL    more than SSIZE_MAX bytes, or NULL with a size
  *         -EMSGSIZE  a message above 1 GiB
  *         -ENOTCONN  no connect was started, or the socket listens
@@ -46,7 +76,8 @@ extern "C" {
  *         -ECANCELED, -ETIMEDOUT and the others of send(2)
  * Owner:  `buffer` is the library's until the final event, also for reading.
  * Thread: the loop's.
- * Kernel: IORING_OP_SEND, IORING_OP_SENDMSG. Fallback: sendmsg(2).
+ * Kernel: IORING_OP_SEND, IORING_OP_SENDMSG; IORING_OP_SEND_ZC, IORING_OP_SENDMSG_ZC.
+ * Fallback: sendmsg(2), always with a copy.
  * .NET:   Socket.SendAsync
  */
 SOQ_API SOQ_MUST_CHECK int soq_send_async(struct soq_socket *s, struct soq_op *op,
@@ -58,7 +89,8 @@ SOQ_API SOQ_MUST_CHECK int soq_send_async(struct soq_socket *s, struct soq_op *o
  * Result: bytes sent: all, or fewer if it was cut short (the next synchronous
  *         call on the send lane returns the cause).
  * Errors: what soq_send_async() returns, or its event's result; -ETIMEDOUT when
- *         the socket's send timeout passed and nothing was sent
+ *         the socket's send timeout passed and nothing was sent; -EINVAL with
+ *         SOQ_ZEROCOPY: the call would have to wait for the peer
  * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.Send
  */

@@ -32,6 +32,9 @@ void soqi_uring_intake(struct soq_loop *loop, uint64_t user_data, int32_t result
 	case SOQI_URING_TAG_CANCEL:
 		cancel_done(loop, token, result);
 		break;
+	case SOQI_URING_TAG_HOLD:
+		soqi_hold_intake(loop, user_data, result, flags);
+		break;
 	case SOQI_URING_TAG_WAKE:
 		impl->wake_armed = false;
 		soqi_woken(loop);

@@ -117,10 +117,21 @@ void soqi_prep_request(struct soqi_uring *impl, struct io_uring_sqe *sqe,
 	io_uring_sqe_set_data64(sqe, request->token | SOQI_URING_TAG_REQUEST);
 }
 
-/* Success is told by the victim's completion; only a miss is worth one of its own. */
-void soqi_prep_cancel(struct io_uring_sqe *sqe, uint64_t token)
+/*
+ * The same fields mean the same in both. A message's header is read when the request is
+ * handed over, as that of an ordinary one is.
+ */
+void soqi_prep_zerocopy(struct io_uring_sqe *sqe, uint64_t user_data, bool reports)
 {
-	io_uring_prep_cancel64(sqe, token | SOQI_URING_TAG_REQUEST, 0);
+	sqe->opcode = sqe->opcode == IORING_OP_SEND ? IORING_OP_SEND_ZC : IORING_OP_SENDMSG_ZC;
+	sqe->ioprio = reports ? IORING_SEND_ZC_REPORT_USAGE : 0;
+	io_uring_sqe_set_data64(sqe, user_data);
+}
+
+/* Success is told by the victim's completion; only a miss is worth one of its own. */
+void soqi_prep_cancel(struct io_uring_sqe *sqe, uint64_t token, uint64_t victim)
+{
+	io_uring_prep_cancel64(sqe, victim, 0);
 	io_uring_sqe_set_data64(sqe, token | SOQI_URING_TAG_CANCEL);
 	io_uring_sqe_set_flags(sqe, IOSQE_CQE_SKIP_SUCCESS);
 }

@@ -156,6 +156,7 @@ static int restrict_ring(struct soqi_uring *impl)
 	static const uint8_t ops[] = {
 		IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL, IORING_OP_ACCEPT,  IORING_OP_CONNECT,
 		IORING_OP_SEND,     IORING_OP_RECV,         IORING_OP_SENDMSG, IORING_OP_RECVMSG,
+		IORING_OP_SEND_ZC,  IORING_OP_SENDMSG_ZC,
 	};
 	enum { OPS = sizeof(ops) / sizeof(ops[0]) };
 	struct io_uring_restriction list[OPS + 6];
@@ -212,5 +213,9 @@ int soqi_probe_features(struct soq_loop *loop, struct soqi_uring *impl)
 	/* Registered later, in the thread that will own the ring. */
 	if (!taken_away(loop, SOQ_FEATURE_REGISTERED_FD))
 		soqi_probe_note(loop, SOQ_FEATURE_REGISTERED_FD, -EINPROGRESS);
+	/* The first zero-copy send asks. */
+	impl->reports_copies = !taken_away(loop, SOQ_FEATURE_COPY_REPORT);
+	if (impl->reports_copies)
+		soqi_probe_note(loop, SOQ_FEATURE_COPY_REPORT, -EINPROGRESS);
 	return 0;
 }

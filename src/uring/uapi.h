@@ -19,6 +19,13 @@
 #define IORING_ENTER_NO_IOWAIT (1U << 7)
 #endif
 
+/* send_zc: the notification tells whether the bytes were copied (6.2); here it did. */
+#ifndef IORING_SEND_ZC_REPORT_USAGE
+#define IORING_SEND_ZC_REPORT_USAGE (1U << 3)
+#endif
+#ifndef IORING_NOTIF_USAGE_ZC_COPIED
+#define IORING_NOTIF_USAGE_ZC_COPIED (1U << 31)
+#endif
 /* Enumerators cannot be asked for by #ifndef: these have names of ours. */
 
 /* features: attributes of reads and writes (6.14), which here only tells the version. */

@@ -28,6 +28,7 @@ static int uring_create(struct soq_loop *loop, const struct soq_loop_options *op
 
 static void uring_release(struct soq_loop *loop, struct soqi_uring *impl)
 {
+	soqi_free(loop, impl->holds.entries, impl->holds.max * sizeof(struct soqi_hold));
 	soqi_direct_release(loop, impl);
 	soqi_free(loop, impl->messages, impl->messages_max * sizeof(struct msghdr));
 	soqi_free(loop, impl, sizeof(*impl));
@@ -73,9 +74,22 @@ static int uring_inherit(struct soq_loop *loop)
 	soqi_slot_each(loop, forget_place);
 	loop->stats.direct_sockets = 0;
 	soqi_ring_destroy(old, false, false);
+	soqi_holds_end(loop, &old->holds);
 	uring_release(loop, old);
 	soqi_uring_pools_move(loop);
 	return uring_own(loop);
+}
+
+/* Without room for one more hold the bytes are copied. */
+static void make_zerocopy(struct soq_loop *loop, struct soqi_uring *impl, struct io_uring_sqe *sqe,
+			  const struct soqi_request *request)
+{
+	uint64_t user_data = soqi_hold_make(loop, impl, request);
+
+	if (user_data != 0)
+		soqi_prep_zerocopy(sqe, user_data, impl->reports_copies);
+	else
+		soqi_zerocopy_refuse(request->zerocopy, false);
 }
 
 static void uring_submit(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
@@ -89,6 +103,8 @@ static void uring_submit(struct soq_loop *loop, struct soq_socket *s, struct soq
 		return;
 	}
 	soqi_prep_request(impl, sqe, request);
+	if (soqi_unlikely(request->zerocopy != NULL))
+		make_zerocopy(loop, impl, sqe, request);
 	if (request->lazy_bytes > 0)
 		soqi_silent_add(impl, sqe, request);
 	if (impl->direct.count > 0)
@@ -97,11 +113,12 @@ static void uring_submit(struct soq_loop *loop, struct soq_socket *s, struct soq
 
 static void uring_cancel(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
 {
-	struct io_uring_sqe *sqe = soqi_ring_sqe(loop, loop->impl);
+	struct soqi_uring *impl = loop->impl;
+	struct io_uring_sqe *sqe = soqi_ring_sqe(loop, impl);
 	uint64_t token = soqi_token(s->slot, lane);
 
 	if (sqe != NULL)
-		soqi_prep_cancel(sqe, token);
+		soqi_prep_cancel(sqe, token, soqi_hold_victim(impl, lane, token));
 	else
 		soqi_cancel_missed(loop, token);
 }
@@ -176,11 +193,12 @@ static void reap_overflow(struct soq_loop *loop, struct soqi_uring *impl)
 }
 
 /* A ring that cannot be entered keeps its requests for ever: ending it ends them. */
-static int uring_die(struct soqi_uring *impl, int error)
+static int uring_die(struct soq_loop *loop, struct soqi_uring *impl, int error)
 {
 	soqi_direct_clear(impl);
 	soqi_ring_destroy(impl, true, false);
 	impl->dead = true;
+	soqi_holds_end(loop, &impl->holds);
 	impl->silent_count = 0;
 	return error;
 }
@@ -201,7 +219,7 @@ static int uring_wait(struct soq_loop *loop, int64_t until_ns)
 	 */
 	if (result < 0 && result != -ETIME && result != -EINTR && result != -EAGAIN &&
 	    result != -EBUSY)
-		return uring_die(impl, result);
+		return uring_die(loop, impl, result);
 	if (io_uring_sq_ready(&impl->ring) == 0)
 		loop->segments_used = 0;
 	(void)soqi_ring_reap(loop, impl);
@@ -221,6 +239,7 @@ const struct soqi_backend soqi_backend_uring = {
 	.id = SOQ_BACKEND_URING,
 	.socket_flags = 0,
 	.immediate = false,
+	.zerocopy = true,
 	.create = uring_create,
 	.destroy = uring_destroy,
 	.own = uring_own,

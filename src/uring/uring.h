@@ -15,7 +15,25 @@
 #define SOQI_URING_TAG_REQUEST UINT64_C(0)
 #define SOQI_URING_TAG_CANCEL  (UINT64_C(1) << 60) /* of the cancel of that request */
 #define SOQI_URING_TAG_WAKE    (UINT64_C(2) << 60) /* of the poll of the wake descriptor */
+#define SOQI_URING_TAG_HOLD    (UINT64_C(3) << 60) /* of a zero-copy request: names its hold */
 #define SOQI_URING_TAG_MASK    (UINT64_C(15) << 60)
+
+/* A zero-copy request: in the kernel, or its notification is to come. See hold.c. */
+struct soqi_hold {
+	struct soq_op *op; /* NULL: the entry is free */
+	uint64_t token;
+	uint32_t generation;
+	uint32_t next_free;
+	bool came_back; /* the request has its result */
+	bool let_go;    /* the notification came, or none will */
+	bool reports;   /* it was asked to tell of copies */
+};
+
+struct soqi_holds {
+	struct soqi_hold *entries;
+	uint32_t max;
+	uint32_t first_free;
+};
 
 /* Lazy sends of one turn that go without a completion; any more have one. */
 #define SOQI_SILENT_MAX 512u
@@ -42,6 +60,8 @@ struct soqi_uring {
 	bool abs_timer;
 	bool dead;               /* enter was refused, the ring is gone */
 	bool wake_armed;         /* a poll of the wake descriptor is in the kernel */
+	bool reports_copies;     /* the kernel knows such reports, as far as is known */
+	struct soqi_holds holds; /* empty before the first zero-copy send */
 	struct msghdr *messages; /* of requests that are not handed over yet */
 	unsigned messages_used;
 	unsigned messages_max;
@@ -92,9 +112,20 @@ void soqi_direct_clear(struct soqi_uring *impl);
 /* prep.c */
 void soqi_prep_request(struct soqi_uring *impl, struct io_uring_sqe *sqe,
 		       const struct soqi_request *request);
-void soqi_prep_cancel(struct io_uring_sqe *sqe, uint64_t token);
+/* Turns the SQE of a send into that of one without a copy. */
+void soqi_prep_zerocopy(struct io_uring_sqe *sqe, uint64_t user_data, bool reports);
+/* `victim`: the user_data of the request that `token` names. */
+void soqi_prep_cancel(struct io_uring_sqe *sqe, uint64_t token, uint64_t victim);
 void soqi_prep_wake(struct io_uring_sqe *sqe, int wake_fd);
 
+/* hold.c: a hold for a zero-copy request. Its user_data, or 0 if there can be no more. */
+uint64_t soqi_hold_make(struct soq_loop *loop, struct soqi_uring *impl,
+			const struct soqi_request *request);
+/* The user_data of the request a lane has in the kernel. */
+uint64_t soqi_hold_victim(struct soqi_uring *impl, const struct soqi_lane *lane, uint64_t token);
+void soqi_hold_intake(struct soq_loop *loop, uint64_t user_data, int32_t result, uint32_t flags);
+/* Lets go of everything: the ring they are of is gone. */
+void soqi_holds_end(struct soq_loop *loop, struct soqi_holds *holds);
 /* silent.c: lazy sends. Asks for a completion only if the send in `sqe` is not all sent. */
 void soqi_silent_add(struct soqi_uring *impl, struct io_uring_sqe *sqe,
 		     const struct soqi_request *request);

@@ -26,6 +26,7 @@ struct side {
 	unsigned connects; /* started to the listener */
 	unsigned arrivals; /* accepted halves of them that were seen */
 	int gone;          /* the close event came */
+	int zerocopy;      /* such sends were started */
 	struct wire wires[2];
 };
 
@@ -40,7 +41,9 @@ struct job {
 	struct iovec segments[3];
 	struct soq_endpoint ep;
 	enum kind kind;
-	uint32_t flags;
+	uint32_t flags;  /* of a send */
+	int handed_over; /* its first event came, and this was its result */
+	int64_t handed_result;
 	unsigned place; /* in world.jobs */
 	int live;
 };
@@ -253,6 +256,7 @@ static void take(const struct soq_event *event)
 	struct job *job = (struct job *)event->op;
 	struct world *w = job->w;
 	struct side *side = job->side;
+	uint32_t flags = event->flags;
 
 	if (!job->live)
 		fault(w, "an event without a start", (int)job->kind, event->result);
@@ -261,14 +265,25 @@ static void take(const struct soq_event *event)
 		fault(w, "an event after the close event", (int)job->kind, event->result);
 	if (event->socket)
 		arrive(w, event->socket);
+	if ((event->flags & SOQ_F_MORE) && job->kind == SEND) {
+		if (!(job->flags & SOQ_ZEROCOPY) || job->handed_over++ || event->result < 0)
+			fault(w, "a first event of a send", SEND, event->result);
+		job->handed_result = event->result;
+		return;
+	}
 	if (event->flags & SOQ_F_MORE) {
 		if (job->kind == POLL ? event->result <= 0 : job->kind != ACCEPT || !event->socket)
 			fault(w, "more of what gives one event", (int)job->kind, event->result);
 		return;
 	}
-	if (!allowed(job, event->result, event->flags))
-		fault(w, event->flags ? "this flag with this result" : "this result",
-		      (int)job->kind, event->result);
+	if (job->kind == SEND && (job->flags & SOQ_ZEROCOPY)) {
+		flags &= ~SOQ_F_COPIED;
+		if (job->handed_over ? event->result != job->handed_result : event->result >= 0)
+			fault(w, "a final event of a zero-copy send", SEND, event->result);
+	}
+	if (!allowed(job, event->result, flags))
+		fault(w, flags ? "this flag with this result" : "this result", (int)job->kind,
+		      event->result);
 	if (job->op.deadline_ns)
 		fault(w, "a deadline outlived its op", (int)job->kind, job->op.deadline_ns);
 	if (side && job->kind == SEND)

@@ -48,6 +48,11 @@ static void start_send(struct world *w, struct side *side)
 	uint32_t flags = modes[pick(w, COUNT_OF(modes))];
 	size_t a;
 
+	if (pick(w, 3) == 0)
+		flags |= SOQ_ZEROCOPY;
+	side->zerocopy |= (flags & SOQ_ZEROCOPY) != 0;
+	job->flags = flags;
+	job->handed_over = 0;
 	job->size = pick(w, 8) ? pick(w, 200) : 1 + pick(w, 300000);
 	job->buffer = malloc(job->size + 1);
 	job->piece = piece_add(&side->out->sent, ++w->keys, 0);
@@ -130,6 +135,9 @@ static void close_side(struct world *w, struct side *side)
 	int rc;
 
 	side->s = NULL;
+	/* After a plain close the kernel may keep memory for a minute, if the peer is silent. */
+	if (side->zerocopy && (way == 0 || way == 4))
+		way = 3;
 	if (way < 3)
 		job = job_new(w, CLOSE, side);
 	if (way == 0)

@@ -9,7 +9,7 @@
 #include "fault.h"
 
 static const char *const names[SOQ_FEATURE_COUNT] = {
-	"restrictions", "registered-fd", "abs-timer", "no-iowait", "direct", "napi",
+	"restrictions", "registered-fd", "abs-timer", "no-iowait", "direct", "napi", "copy-report",
 };
 
 /* What a loop of no options does not ask for. */

@@ -11,11 +11,27 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ACCEPT, RECEIVE, EXACT, SEND, SLEEP, CONNECT, LATE_SEND, LATE_RECEIVE, LATE_LAZY, OPS };
+enum {
+	ACCEPT,
+	RECEIVE,
+	EXACT,
+	SEND,
+	SLEEP,
+	CONNECT,
+	HELD,     /* zero-copy: handed over, never acknowledged */
+	HELD_BIG, /* zero-copy: handed over in part */
+	LATE_SEND,
+	LATE_RECEIVE,
+	LATE_LAZY,
+	OPS
+};
 
 #define BIG_BYTES ((size_t)64 << 20)
+/* More than a receiver takes that nobody reads from, less than a sender's queue. */
+#define HELD_BYTES ((size_t)150000)
 
 static struct soq_op ops[OPS];
+static unsigned mores[OPS];
 static unsigned finals[OPS];
 static int64_t results[OPS];
 
@@ -23,8 +39,10 @@ static void record(const struct soq_event *event)
 {
 	size_t i = (size_t)(event->op - ops);
 
-	if (event->flags & SOQ_F_MORE)
+	if (event->flags & SOQ_F_MORE) {
+		mores[i]++;
 		return;
+	}
 	finals[i]++;
 	results[i] = event->result;
 }
@@ -59,6 +77,17 @@ static void full_unix_listener(struct soq_loop *loop, struct soq_socket *s[3],
 	CHECK_IS(soq_socket_open(loop, AF_UNIX, SOCK_STREAM, 0, &s[1]), 0);
 	CHECK_IS(soq_connect(s[1], ep), 0);
 	CHECK_IS(soq_connect_async(s[2], &ops[CONNECT], ep), 0);
+}
+
+/* One whose memory the kernel has, and one that is in it besides. */
+static void held_start(struct soq_loop *loop, char *big, struct soq_socket *pair[2])
+{
+	int queue_bytes = 1 << 20;
+
+	fault_pair(loop, pair);
+	CHECK_IS(soq_option_set(pair[0], SOL_SOCKET, SO_SNDBUF, &queue_bytes, sizeof(int)), 0);
+	CHECK_IS(soq_send_async(pair[0], &ops[HELD], big, HELD_BYTES, SOQ_ZEROCOPY), 0);
+	CHECK_IS(soq_send_async(pair[0], &ops[HELD_BIG], big, BIG_BYTES, SOQ_ZEROCOPY), 0);
 }
 
 /* A socket that has been used and has nothing in flight; its peer is the caller's. */
@@ -110,6 +139,7 @@ int main(int argc, char **argv)
 	char *big = calloc(1, BIG_BYTES);
 	struct soq_loop *loop = loop_with(argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0);
 	struct soq_socket *pair[2];
+	struct soq_socket *held[2];
 	struct soq_socket *listener;
 	struct soq_socket *full[3];
 	struct soq_endpoint full_ep;
@@ -127,10 +157,12 @@ int main(int argc, char **argv)
 	CHECK_IS(soq_recv_async(pair[0], &ops[EXACT], more, sizeof(more), SOQ_EXACT), 0);
 	/* More than the two sockets hold: it waits in the kernel. */
 	CHECK_IS(soq_send_async(pair[0], &ops[SEND], big, BIG_BYTES, 0), 0);
+	held_start(loop, big, held);
 	CHECK_IS(soq_sleep_async(loop, &ops[SLEEP], 3600000 * MS), 0);
 	for (unsigned turn = 0; turn < 4; turn++)
 		CHECK(soq_loop_run(loop, SOQ_RUN_ONCE, 0) >= 0);
 	CHECK_IS(ended(), 0);
+	CHECK_IS(mores[HELD], 1);
 
 	fault_deny(fault_syscall("enter"), EPERM);
 	CHECK_IS(soq_send_async(pair[0], &ops[LATE_SEND], big, 1, 0), 0);
@@ -148,6 +180,8 @@ int main(int argc, char **argv)
 	CHECK_IS(results[EXACT], -EPERM);
 	CHECK_IS(results[LATE_LAZY], -EPERM);
 	CHECK(results[SEND] == -EPERM || results[SEND] > 0);
+	CHECK_IS(results[HELD], HELD_BYTES);
+	CHECK(results[HELD_BIG] == -EPERM || mores[HELD_BIG] == 1);
 
 	check_closed(idle, peer);
 	CHECK_IS(soq_close(listener), 0);
@@ -155,6 +189,8 @@ int main(int argc, char **argv)
 		CHECK_IS(soq_close(full[i]), 0);
 	CHECK_IS(soq_abort(pair[0]), 0);
 	CHECK_IS(soq_close(pair[1]), 0);
+	CHECK_IS(soq_close(held[0]), 0);
+	CHECK_IS(soq_close(held[1]), 0);
 	for (unsigned turn = 0; turn < 100 && soq_loop_destroy(loop) == -EBUSY; turn++)
 		(void)soq_loop_run(loop, SOQ_RUN_ONCE, 0);
 	CHECK_IS(ended(), OPS);

@@ -43,6 +43,11 @@ void record(const struct soq_event *event)
 	p->sequence = ++p->t->sequence;
 	p->result = event->result;
 	p->flags = event->flags;
+	if (event->flags & SOQ_F_MORE) {
+		p->more_result = event->result;
+		p->more_flags = event->flags;
+		p->more_sequence = p->sequence;
+	}
 	p->socket = event->socket;
 	p->buf = event->buf;
 	if (p->then)

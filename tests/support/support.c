@@ -103,6 +103,7 @@ void options_of_tier(struct fixture *t, struct soq_loop_options *options)
 	if (!strcmp(t->tier, "uring-tiny")) {
 		options->sq_entries = 2;
 		options->cq_entries = 4;
+		options->zerocopy_bytes = 1;
 		options->direct_count = 2;
 	}
 }

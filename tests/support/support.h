@@ -41,14 +41,17 @@ struct probe {
 	struct fixture *t;
 	probe_then_fn *then;
 	void *arg;
-	unsigned starts;   /* starting calls that returned 0 */
-	unsigned events;   /* all events */
-	unsigned finals;   /* final ones */
-	unsigned stray;    /* events that came with nothing started */
-	unsigned sequence; /* place of the last event among all of the test's */
-	int start_error;   /* of again(): the last that did not return 0 */
-	int64_t result;    /* of the last event */
-	uint32_t flags;    /* of the last event */
+	unsigned starts;     /* starting calls that returned 0 */
+	unsigned events;     /* all events */
+	unsigned finals;     /* final ones */
+	unsigned stray;      /* events that came with nothing started */
+	unsigned sequence;   /* place of the last event among all of the test's */
+	int start_error;     /* of again(): the last that did not return 0 */
+	int64_t result;      /* of the last event */
+	uint32_t flags;      /* of the last event */
+	int64_t more_result; /* of the last event that was not final */
+	uint32_t more_flags;
+	unsigned more_sequence;
 	struct soq_socket *socket;
 	struct soq_buf *buf; /* the last one lent */
 	struct probe *next;

@@ -21,12 +21,14 @@ static int fake_own(struct soq_loop *loop)
 static void fake_submit(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
 			const struct soqi_request *request)
 {
-	(void)loop;
 	(void)s;
 	(void)lane;
 	fake_ring.submits++;
 	fake_ring.submitted = request->kind;
 	fake_ring.header = request->header;
+	fake_ring.hold = 0;
+	if (request->zerocopy != NULL)
+		fake_ring.hold = soqi_hold_make(loop, &fake_ring.impl, request);
 	if (request->lazy_bytes == 0)
 		return;
 	fake_ring.lazies++;
@@ -40,6 +42,7 @@ static void fake_cancel(struct soq_loop *loop, struct soq_socket *s, struct soqi
 	(void)loop;
 	fake_ring.cancels++;
 	fake_ring.cancelled = soqi_token(s->slot, lane);
+	fake_ring.victim = soqi_hold_victim(&fake_ring.impl, lane, fake_ring.cancelled);
 }
 
 static void fake_detach(struct soq_loop *loop, struct soq_socket *s)
@@ -108,6 +111,7 @@ static void fake_buf_home(struct soq_loop *loop, struct soqi_pool_class *class,
 
 static const struct soqi_backend fake_backend = {
 	.id = SOQ_BACKEND_URING,
+	.zerocopy = true,
 	.own = fake_own,
 	.inherit = fake_own,
 	.submit = fake_submit,
@@ -128,6 +132,7 @@ struct soq_loop *fake_loop(void)
 
 	assert_int_equal(soq_loop_create(&options, &loop), 0);
 	memset(&fake_ring, 0, sizeof(fake_ring));
+	fake_ring.impl.reports_copies = true;
 	fake_ring.impl.ring.sq.khead = &fake_ring.sq_head;
 	fake_ring.impl.ring.sq.kflags = &fake_ring.sq_flags;
 	real_backend = loop->backend;
@@ -143,6 +148,7 @@ void fake_loop_end(struct soq_loop *loop)
 	assert_int_equal(loop->stats.events_waiting, 0);
 	assert_int_equal(loop->stats.sockets, 0);
 	assert_int_equal(loop->stats.ops_started, loop->stats.ops_finished);
+	soqi_holds_end(loop, &fake_ring.impl.holds);
 	loop->backend = real_backend;
 	loop->impl = real_impl;
 	assert_int_equal(soq_loop_destroy(loop), 0);
