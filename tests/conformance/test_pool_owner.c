@@ -302,12 +302,12 @@ static void pool_goes_to_whoever_ends_the_loop(struct fixture *t)
 						 .classes = { { 512, 2 } } };
 	struct soq_loop_options options;
 	struct left x = { .t = t };
-	struct probe *again_in;
-	struct soq_socket *s;
+	struct probe *again_in, *beside;
+	struct soq_socket *s, *s2;
 	pthread_t thread;
 	struct soq_endpoint ep[3];
 	struct keeper k = { .count = 0 };
-	int listener[3], fd;
+	int listener[3], fd, fd2;
 
 	expect(soq_loop_destroy(t->loop), 0);
 	options_of_tier(t, &options);
@@ -351,10 +351,20 @@ static void pool_goes_to_whoever_ends_the_loop(struct fixture *t)
 		run_until(t, k.count == i + 1);
 		keeper_return(&k, 3, i * 512);
 	}
+	/* Both bufs, whoever picks them. */
+	s2 = pair_raw(t, AF_INET, &fd2);
+	beside = keeper_probe(t, &k);
+	started(beside, soq_recv_buf_async(s2, &beside->op, x.pool, 0));
+	raw_fill(fd, 3, 4 * 512, 512);
+	raw_fill(fd2, 3, 5 * 512, 512);
+	run_until(t, k.count == 6);
+	keeper_return_rest(&k);
 	expect(soq_close(s), 0);
+	expect(soq_close(s2), 0);
 	await(t, again_in);
 	pool_close(x.pool);
 	close(fd);
+	close(fd2);
 	for (unsigned i = 0; i < 3; i++)
 		close(x.fd[i]);
 }

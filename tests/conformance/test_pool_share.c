@@ -214,14 +214,19 @@ static void receive_behind(struct fixture *t, enum ending ending)
 	uint64_t offset = 0;
 	char in[512];
 	int fd, count;
-	struct soq_socket *s = flooded(t, armed, pool, SOQ_MULTISHOT, &fd);
+	struct soq_socket *s = pair_raw(t, AF_INET, &fd);
 
-	run_until(t, pool_info(pool).bufs_waiting >= 2);
-	turns(t, 2);
+	/* As much as the kernel brings in one go, and the end. */
+	raw_fill(fd, 8, 0, 5 * 512);
 	if (ending == END)
 		raw_fin(fd);
-	else
+	started(armed, soq_recv_buf_async(s, &armed->op, pool, SOQ_MULTISHOT));
+	run_until(t, pool_info(pool).bufs_waiting >= 2);
+	turns(t, 2);
+	if (ending == CANCEL) {
 		expect(soq_cancel(&armed->op), 0);
+		raw_fill(fd, 8, 5 * 512, 512);
+	}
 	started(plain, soq_recv_async(s, &plain->op, in, sizeof(in), SOQ_EXACT));
 	turns(t, 4);
 	while (!finished(armed) || !finished(plain)) {
@@ -239,7 +244,7 @@ static void receive_behind(struct fixture *t, enum ending ending)
 	expect_end(armed, ending == END ? 0 : -ECANCELED, 0);
 	expect_end(plain, ending == END ? 0 : 512, 0);
 	if (ending == END)
-		expect(offset, 16 * 512);
+		expect(offset, 5 * 512);
 	else
 		expect_true(is_filled(in, 512, 8, offset));
 	expect(soq_close(s), 0);
