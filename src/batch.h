@@ -69,6 +69,9 @@ void soqi_batch_borrow(const struct soq_socket *s, const struct soq_message *mes
 /* sendmmsg(2) that does not wait: messages sent, or -errno. */
 int soqi_batch_call(int fd, struct mmsghdr *headers, unsigned count, int flags);
 
+/* datagrams.c. Sends what stands in line in a send lane, if it is datagrams, and can leave now. */
+void soqi_datagrams_send(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane);
+
 /* split.c. Asks the kernel, once for a socket, whether it cuts at all. */
 void soqi_split_ask(struct soq_socket *s);
 /* Whether the library cuts the message. */

@@ -124,6 +124,7 @@ static int map(struct soq_pool *pool)
 		bufs += round_up(pool->classes[i].count * pool->classes[i].stride_bytes, page);
 	}
 	pool->mapping_bytes = rings + bufs + 3 * page;
+	pool->bufs_bytes = bufs;
 	pool->mapping = mmap(NULL, pool->mapping_bytes, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (pool->mapping == MAP_FAILED) {
@@ -147,6 +148,16 @@ static int map(struct soq_pool *pool)
 		at += round_up(pool->classes[i].count * pool->classes[i].stride_bytes, page);
 	}
 	return 0;
+}
+
+unsigned char *soqi_pool_memory(const struct soq_pool *pool)
+{
+	return pool->classes[0].memory;
+}
+
+size_t soqi_pool_bytes(const struct soq_pool *pool)
+{
+	return pool->bufs_bytes;
 }
 
 static void bufs_init(struct soq_pool *pool)
@@ -209,6 +220,8 @@ static int create(struct soq_loop *loop, const struct soq_pool_options *options,
 		return error;
 	}
 	bufs_init(pool);
+	pool->fixed_index = -1;
+	pool->fixed_error = -ECANCELED;
 	pool->registered_error = loop->backend->pool_add(loop, pool);
 	*pool_out = pool;
 	return 0;
@@ -334,6 +347,7 @@ int soq_pool_info(struct soq_pool *pool, struct soq_pool_info *info)
 	full.receivers = pool->receivers;
 	full.parked = pool->parked_count;
 	full.registered_error = pool->registered_error;
+	full.fixed_error = pool->fixed_error;
 	full.mapped_bytes = pool->mapping_bytes;
 	full.lends = pool->lends;
 	full.returns = pool->returns;

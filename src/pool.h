@@ -85,9 +85,12 @@ struct soq_pool {
 	uint32_t flags;
 	uint32_t class_count;
 	int registered_error;
+	int fixed_index; /* -1: not pinned for zero-copy sends */
+	int fixed_error; /* why not; -EINPROGRESS: there was none yet */
 	struct soqi_pool_class classes[SOQ_POOL_CLASSES_MAX];
 	unsigned char *mapping;
 	size_t mapping_bytes;
+	size_t bufs_bytes;              /* of it, all bufs */
 	struct soqi_lane *parked_first; /* met an empty pool, longest ago first; by next_dirty */
 	struct soqi_lane *parked_last;
 	uint32_t parked_count;
@@ -103,7 +106,11 @@ struct soq_pool {
 	uint64_t pauses;
 };
 
-/* pool.c. Gives back what is left of a loop's pools; `child`: after fork. */
+/* pool.c. All its bufs' memory. */
+unsigned char *soqi_pool_memory(const struct soq_pool *pool);
+size_t soqi_pool_bytes(const struct soq_pool *pool);
+
+/* Gives back what is left of a loop's pools; `child`: after fork. */
 void soqi_pools_release(struct soq_loop *loop, bool child);
 
 /* The pool a receive into bufs takes from. */

@@ -148,6 +148,9 @@ struct soq_pool_info {
 	uint32_t receivers;       /* now: receives in flight that use the pool */
 	uint32_t parked;          /* now: sockets that wait for a buf */
 	int32_t registered_error; /* 0: the kernel picks; -ECANCELED on epoll, else why not */
+	int32_t fixed_error;      /* 0: pinned for zero-copy sends from it; -EINPROGRESS: there was
+				     none yet; -ECANCELED on epoll, else why not */
+	uint32_t reserved0;
 	uint64_t mapped_bytes;
 	uint64_t lends;   /* bufs lent, ever */
 	uint64_t returns; /* bufs that came home */

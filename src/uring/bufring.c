@@ -99,6 +99,7 @@ void soqi_uring_pool_remove(struct soq_loop *loop, struct soq_pool *pool)
 {
 	struct soqi_uring *impl = loop->impl;
 
+	soqi_fixed_forget(impl, pool);
 	for (uint32_t i = 0; i < pool->class_count; i++) {
 		if (!pool->classes[i].registered)
 			continue;
@@ -113,6 +114,7 @@ int soqi_uring_pool_add(struct soq_loop *loop, struct soq_pool *pool)
 	struct soqi_uring *impl = loop->impl;
 	int error = impl->dead ? -EBADF : 0;
 
+	pool->fixed_error = -EINPROGRESS;
 	for (uint32_t i = 0; i < pool->class_count && error == 0; i++)
 		error = class_add(impl, &pool->classes[i]);
 	if (error != 0)
@@ -123,6 +125,8 @@ int soqi_uring_pool_add(struct soq_loop *loop, struct soq_pool *pool)
 void soqi_uring_pools_move(struct soq_loop *loop)
 {
 	for (struct soq_pool *pool = loop->pools; pool != NULL; pool = pool->next) {
+		pool->fixed_index = -1;
+		pool->fixed_error = -EINPROGRESS;
 		for (uint32_t i = 0; i < pool->class_count; i++)
 			if (pool->classes[i].registered)
 				class_revert(&pool->classes[i]);

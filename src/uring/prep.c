@@ -121,10 +121,19 @@ void soqi_prep_request(struct soqi_uring *impl, struct io_uring_sqe *sqe,
  * The same fields mean the same in both. A message's header is read when the request is
  * handed over, as that of an ordinary one is.
  */
-void soqi_prep_zerocopy(struct io_uring_sqe *sqe, uint64_t user_data, bool reports)
+void soqi_prep_zerocopy(struct soq_loop *loop, struct soqi_uring *impl, struct io_uring_sqe *sqe,
+			uint64_t user_data)
 {
-	sqe->opcode = sqe->opcode == IORING_OP_SEND ? IORING_OP_SEND_ZC : IORING_OP_SENDMSG_ZC;
-	sqe->ioprio = reports ? IORING_SEND_ZC_REPORT_USAGE : 0;
+	bool one = sqe->opcode == IORING_OP_SEND;
+	int fixed = one ? soqi_fixed_find(loop, impl, (uintptr_t)sqe->addr, sqe->len) : -1;
+
+	sqe->opcode = one ? IORING_OP_SEND_ZC : IORING_OP_SENDMSG_ZC;
+	sqe->ioprio = impl->reports_copies ? IORING_SEND_ZC_REPORT_USAGE : 0;
+	/* Of several segments at once only from 6.15 on; they are pinned as any memory is. */
+	if (fixed >= 0) {
+		sqe->ioprio |= IORING_RECVSEND_FIXED_BUF;
+		sqe->buf_index = (uint16_t)fixed;
+	}
 	io_uring_sqe_set_data64(sqe, user_data);
 }
 

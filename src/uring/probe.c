@@ -159,7 +159,7 @@ static int restrict_ring(struct soqi_uring *impl)
 		IORING_OP_SEND_ZC,  IORING_OP_SENDMSG_ZC,
 	};
 	enum { OPS = sizeof(ops) / sizeof(ops[0]) };
-	struct io_uring_restriction list[OPS + 6];
+	struct io_uring_restriction list[OPS + 8];
 	unsigned count = OPS;
 
 	memset(list, 0, sizeof(list));
@@ -169,6 +169,8 @@ static int restrict_ring(struct soqi_uring *impl)
 	allow_register(&list[count++], IORING_UNREGISTER_RING_FDS);
 	allow_register(&list[count++], IORING_REGISTER_PBUF_RING);
 	allow_register(&list[count++], IORING_UNREGISTER_PBUF_RING);
+	allow_register(&list[count++], IORING_REGISTER_BUFFERS2);
+	allow_register(&list[count++], IORING_REGISTER_BUFFERS_UPDATE);
 	list[count].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
 	list[count].sqe_flags = IOSQE_CQE_SKIP_SUCCESS | IOSQE_BUFFER_SELECT;
 	if (impl->direct.count > 0) {

@@ -87,7 +87,7 @@ static void make_zerocopy(struct soq_loop *loop, struct soqi_uring *impl, struct
 	uint64_t user_data = soqi_hold_make(loop, impl, request);
 
 	if (user_data != 0)
-		soqi_prep_zerocopy(sqe, user_data, impl->reports_copies);
+		soqi_prep_zerocopy(loop, impl, sqe, user_data);
 	else
 		soqi_zerocopy_refuse(request->zerocopy, false);
 }

@@ -60,6 +60,8 @@ struct soqi_uring {
 	bool abs_timer;
 	bool dead;               /* enter was refused, the ring is gone */
 	bool wake_armed;         /* a poll of the wake descriptor is in the kernel */
+	bool fixed_made;         /* there is a table of fixed buffers */
+	uint32_t fixed_used;     /* its places that are taken */
 	bool reports_copies;     /* the kernel knows such reports, as far as is known */
 	struct soqi_holds holds; /* empty before the first zero-copy send */
 	struct msghdr *messages; /* of requests that are not handed over yet */
@@ -113,7 +115,8 @@ void soqi_direct_clear(struct soqi_uring *impl);
 void soqi_prep_request(struct soqi_uring *impl, struct io_uring_sqe *sqe,
 		       const struct soqi_request *request);
 /* Turns the SQE of a send into that of one without a copy. */
-void soqi_prep_zerocopy(struct io_uring_sqe *sqe, uint64_t user_data, bool reports);
+void soqi_prep_zerocopy(struct soq_loop *loop, struct soqi_uring *impl, struct io_uring_sqe *sqe,
+			uint64_t user_data);
 /* `victim`: the user_data of the request that `token` names. */
 void soqi_prep_cancel(struct io_uring_sqe *sqe, uint64_t token, uint64_t victim);
 void soqi_prep_wake(struct io_uring_sqe *sqe, int wake_fd);
@@ -133,6 +136,15 @@ void soqi_silent_add(struct soqi_uring *impl, struct io_uring_sqe *sqe,
 bool soqi_silent_may_sleep(const struct soq_loop *loop, const struct soqi_uring *impl);
 /* Ends those that had no completion, once every completion there is was taken in. */
 void soqi_silent_settle(struct soq_loop *loop, struct soqi_uring *impl);
+
+/*
+ * fixed.c: the place of the pool this memory is of in the table of fixed buffers, or -1;
+ * the first time the pool is put there.
+ */
+int soqi_fixed_find(struct soq_loop *loop, struct soqi_uring *impl, uintptr_t at,
+		    size_t size_bytes);
+/* The pool is not there any more, or the table is not. */
+void soqi_fixed_forget(struct soqi_uring *impl, struct soq_pool *pool);
 
 /* bufring.c */
 int soqi_uring_pool_add(struct soq_loop *loop, struct soq_pool *pool);
