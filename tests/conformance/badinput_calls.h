@@ -22,6 +22,8 @@ struct bench {
 	struct soq_endpoint ep;
 	char *fake;                    /* an address nobody may touch */
 	struct probe *receive, *sleep; /* whose ops those are */
+	struct soq_pool *pool;
+	struct soq_buf *buf; /* on loan, with one byte */
 	struct soq_loop_stats before;
 	char in[4];
 };
@@ -110,6 +112,15 @@ CALL(send_msg_async, soq_send_msg_async(on->s, on->op, message_of(segments, 2), 
 CALL(send_msg, soq_send_msg(on->s, message_of(segments, 2), 0))
 CALL(recv_msg_async, soq_recv_msg_async(on->s, on->op, message_of(segments, 2), 0))
 CALL(recv_msg, soq_recv_msg(on->s, message_of(segments, 2), 0))
+CALL(pool_create, soq_pool_create(on->loop, NULL, &pool_out))
+CALL(pool_info, soq_pool_info(bench.pool, &pool_info_out))
+CALL(pool_destroy, soq_pool_destroy(bench.pool))
+CALL(recv_buf_async, soq_recv_buf_async(on->s, on->op, bench.pool, 0))
+CALL(buf_return, soq_buf_return(bench.buf))
+CALL(buf_retain, soq_buf_retain(bench.buf))
+CALL(buf_slice, soq_buf_slice(bench.buf, 0, 0))
+CALL(buf_message, soq_buf_message(bench.buf, message_of(segments, 1)))
+CALL(buf_peer, soq_buf_peer(bench.buf, &ep_out))
 CALL(send_batch_async, soq_send_batch_async(on->s, on->op, message_of(segments, 2), 1, 0))
 CALL(send_batch, soq_send_batch(on->s, message_of(segments, 2), 1, 0))
 CALL(recv_batch_async, soq_recv_batch_async(on->s, on->op, message_of(segments, 2), 1, 0))
@@ -191,6 +202,15 @@ static const struct subject {
 	S(send_msg, SOCKET),
 	S(recv_msg_async, SOCKET | OP | STARTS),
 	S(recv_msg, SOCKET),
+	S(pool_create, LOOP),
+	S(pool_info, 0),
+	S(pool_destroy, 0),
+	S(recv_buf_async, SOCKET | OP | STARTS),
+	S(buf_return, 0),
+	S(buf_retain, 0),
+	S(buf_slice, 0),
+	S(buf_message, 0),
+	S(buf_peer, 0),
 	S(send_batch_async, SOCKET | OP | STARTS),
 	S(send_batch, SOCKET),
 	S(recv_batch_async, SOCKET | OP | STARTS),

@@ -63,6 +63,8 @@ static void check_row(struct fixture *t, const char *call, int64_t got, int64_t 
 	expect(now.allocated_bytes, bench.before.allocated_bytes);
 	assert_null(socket_out);
 	assert_null(loop_out);
+	assert_null(pool_out);
+	expect(pool_info(bench.pool).bufs_lent, 1);
 }
 
 #define B               bench
@@ -121,6 +123,8 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_buf_retain(NULL));
 	ROW(-EINVAL, soq_buf_slice(NULL, 0, 0));
 	ROW(-EINVAL, soq_buf_peer(NULL, &ep_out));
+	ROW(-EINVAL, soq_buf_peer(B.buf, NULL));
+	ROW(-EINVAL, soq_pool_info(B.pool, NULL));
 	ROW(-EINVAL, soq_buf_message(NULL, message_of(segments, 1)));
 	ROW(0, soq_loop_destroy(NULL));
 	ROW(-EINVAL, soq_wait(B.quiet, 0, NULL));
@@ -214,6 +218,12 @@ static void rows_states(struct fixture *t)
 	ROW(-ENOTCONN, soq_recv(B.detached, some, 8, 0));
 	ROW(-ENOTCONN, soq_shutdown(B.detached, SOQ_SHUTDOWN_SEND));
 	ROW(-EINVAL, soq_accept(B.detached, &socket_out, NULL));
+	ROW(-EINVAL, soq_recv_buf_async(B.detached, B.idle, B.pool, 0));
+	ROW(-ENOTCONN, soq_recv_buf_async(B.fresh, B.idle, B.pool, 0));
+	ROW(-ENOTCONN, soq_recv_buf_async(B.listener, B.idle, B.pool, SOQ_MULTISHOT));
+	ROW(-EBADF, soq_recv_buf_async(B.closed, B.idle, B.pool, SOQ_MULTISHOT));
+	ROW(-EBUSY, soq_recv_buf_async(B.s, B.busy, B.pool, SOQ_MULTISHOT));
+	ROW(-EBUSY, soq_pool_destroy(B.pool));
 	ROW(-EBUSY, soq_loop_destroy(B.loop));
 	ROW(-ENOENT, soq_cancel(B.idle));
 	ROW(-ENOENT, soq_wait(&(struct soq_op){ .done = NULL }, 0, &an_event));
@@ -306,6 +316,10 @@ static void rows_flags(struct fixture *t)
 	ROW(-ENOPROTOOPT, soq_option_set(B.s, SOL_SOCKET, 9999, some, 4));
 	ROW(-ENOPROTOOPT, soq_option_get(B.s, SOL_SOCKET, 9999, some, 4));
 	ROW(-EINVAL, soq_option_set(B.s, SOL_SOCKET, SO_LINGER, some, 1));
+	ROW(-EINVAL, soq_recv_buf_async(B.s, B.idle, B.pool, SOQ_EXACT));
+	ROW(-EINVAL, soq_recv_buf_async(B.s, B.idle, B.pool, SOQ_PEEK));
+	ROW(-EINVAL, soq_recv_buf_async(B.s, B.idle, B.pool, SOQ_MULTISHOT | SOQ_CORK));
+	ROW(-EINVAL, soq_recv_buf_async(B.s, B.idle, B.pool, 1u << 31));
 }
 
 /* Lengths: what is refused, however long; what is not starts on the fresh socket. */
@@ -345,6 +359,10 @@ static void rows_lengths(struct fixture *t)
 	ROW(-EINVAL, soq_recv_batch_async(B.datagram, B.idle, message_of(empty_segment, 1), 1, 0));
 	ROW(-EINVAL, soq_loop_harvest(B.loop, &an_event, 0, 0));
 	ROW(-EINVAL, soq_wait_any(&B.quiet, 0, 0, &an_event));
+	ROW(-EINVAL, soq_buf_slice(B.buf, 2, 0));
+	ROW(-EINVAL, soq_buf_slice(B.buf, 0, 2));
+	ROW(-EINVAL, soq_buf_slice(B.buf, 1, SIZE_MAX));
+	ROW(-EINVAL, soq_buf_slice(B.buf, SIZE_MAX, SIZE_MAX));
 }
 
 /* Every subject with NULL, with a closed handle, with an op in flight. */
@@ -378,14 +396,28 @@ static void rows_subjects(struct fixture *t)
 	}
 }
 
+/* A buf is on loan all the time. */
+static void bench_lend(struct fixture *t)
+{
+	struct probe *p = probe(t);
+
+	bench.pool = pool_open(t, 0);
+	expect(soq_send(bench.peer, "x", 1, 0), 1);
+	started(p, soq_recv_buf_async(bench.s, &p->op, bench.pool, 0));
+	await(t, p);
+	bench.buf = p->buf;
+}
+
 static void bench_open(struct fixture *t)
 {
 	socket_out = NULL;
 	loop_out = NULL;
+	pool_out = NULL;
 	tried_count = 0;
 	memset(tried, 0, sizeof(tried));
 	bench = (struct bench){ .loop = t->loop };
 	pair_soq(t, AF_INET, &bench.s, &bench.peer);
+	bench_lend(t);
 	bench.fresh = open_socket(t, AF_INET);
 	bench.listener = soq_listener(t, AF_INET, &bench.ep);
 	bench.closed = open_socket(t, AF_INET);
@@ -424,8 +456,11 @@ static void bench_close(struct fixture *t)
 	assert_memory_equal(in, "5678", 4);
 	expect(soq_cancel(bench.quiet), 0);
 	expect(wait_end(bench.sleep), -ECANCELED);
+	expect(bench.buf->size_bytes, 1);
+	expect(soq_buf_return(bench.buf), 0);
 	expect(soq_close(bench.s), 0);
 	expect(soq_close(bench.peer), 0);
+	pool_close(bench.pool);
 	expect(soq_close(bench.fresh), 0);
 	expect(soq_close(bench.listener), 0);
 	expect(soq_close(bench.detached), 0);

@@ -159,7 +159,7 @@ static const struct conf_case cases[] = {
 	CASE(buf_holds_what_arrived, "15d"),
 	CASE(tcp_stream_arrives_in_order_and_ends, "7b"),
 	CASE(unix_stream_arrives_in_order_and_ends, "7b"),
-	CASE(share_is_exact_and_a_return_resumes, ""),
+	CASE(share_is_exact_and_a_return_resumes, "2h"),
 };
 
 CONF_GROUP(pool, cases)

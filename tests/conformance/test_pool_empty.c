@@ -66,7 +66,9 @@ static void waiting_sockets_go_on_in_order(struct fixture *t, uint32_t flags)
 			run_until(t, q.k[1].count == 1);
 		expect(keeper_return(&q.k[i], i, 0), 512);
 	}
-	expect(pool_info(q.pool).rearms, WAITERS);
+	/* One that found the ring emptied by another is let go on once more. */
+	expect_true(pool_info(q.pool).rearms >= WAITERS);
+	expect_true(pool_info(q.pool).rearms <= (t->is_uring ? 2 * WAITERS : WAITERS));
 	queue_close(t, &q);
 }
 
@@ -239,9 +241,9 @@ static void one_that_never_returns_holds_up_nobody(struct fixture *t)
 	for (unsigned i = 1; i < CONNECTIONS; i++)
 		expect(x[i].wrong, 0);
 	expect(k.count, 4);
-	/* Turns without a return are not load. */
+	/* A turn in which none comes home counts like one that does. */
 	expect_true(pool_info(pool).rearms - info.rearms <=
-		    (pool_info(pool).returns - info.returns) / 8 + quiet / 8);
+		    (pool_info(pool).returns - info.returns + quiet) / 8 + 1);
 	/* No livelock: far fewer turns than bufs times sockets. */
 	expect_true(turns < 63 * 24 * 4);
 	stop = 1;
@@ -261,58 +263,56 @@ static void failing_tries_are_no_returns(struct fixture *t)
 {
 	struct soq_pool *pool = pool_of(t, 8, 512, 8);
 	struct keeper k = { .count = 0 };
-	struct probe *p = keeper_probe(t, &k), *waits = probe(t), *idle[24], *busy = probe(t);
-	struct soq_socket *s[26];
-	uint64_t rearms;
-	int fd[26], stop = 0;
+	struct probe *p[33], *busy = probe(t);
+	struct soq_pool_info before;
+	struct soq_socket *s[33];
+	int fd[33], stop = 0;
 
-	for (unsigned i = 0; i < 26; i++)
+	for (unsigned i = 0; i < 33; i++) {
+		p[i] = keeper_probe(t, &k);
 		s[i] = pair_raw(t, AF_INET, &fd[i]);
-	started(p, soq_recv_buf_async(s[0], &p->op, pool, SOQ_MULTISHOT));
+	}
+	started(p[0], soq_recv_buf_async(s[0], &p[0]->op, pool, SOQ_MULTISHOT));
 	raw_fill(fd[0], 1, 0, 8 * 512);
 	run_until(t, k.count == 8);
-	started(waits, soq_recv_buf_async(s[1], &waits->op, pool, 0));
+	for (unsigned i = 1; i < 9; i++)
+		started(p[i], soq_recv_buf_async(s[i], &p[i]->op, pool, 0));
 	settle(t);
-	expect(pool_info(pool).parked, 1);
-	rearms = pool_info(pool).rearms;
+	expect(pool_info(pool).parked, 8);
 	busy->then = post_again;
 	busy->arg = &stop;
 	started(busy, soq_loop_post(t->loop, &busy->op));
 	expect(soq_loop_run(t->loop, SOQ_RUN_ONCE, 0), 1);
+	before = pool_info(pool);
 	keeper_return(&k, 1, 0);
-	for (unsigned i = 0; i < 24; i++) {
-		idle[i] = probe(t);
-		started(idle[i], soq_recv_buf_async(s[2 + i], &idle[i]->op, pool, 0));
-	}
+	for (unsigned i = 9; i < 33; i++)
+		started(p[i], soq_recv_buf_async(s[i], &p[i]->op, pool, 0));
 	for (unsigned i = 0; i < 4; i++)
 		expect_true(soq_loop_run(t->loop, SOQ_RUN_ONCE, 0) >= 0);
-	expect(pool_info(pool).rearms, rearms);
-	expect(pool_info(pool).parked, 1);
+	/* For one return and some turns, not for 24 tries. */
+	expect_true(pool_info(pool).rearms - before.rearms <= 2);
+	expect_true(pool_info(pool).parked >= 6);
 	stop = 1;
 	await(t, busy);
-	settle(t);
-	expect(pool_info(pool).parked, 0);
-	expect(pool_info(pool).rearms, rearms + 1);
-	for (unsigned i = 0; i < 26; i++) {
+	for (unsigned i = 0; i < 33; i++) {
 		expect(soq_close(s[i]), 0);
 		close(fd[i]);
 	}
-	for (unsigned i = 0; i < 24; i++)
-		await(t, idle[i]);
-	run_until(t, finished(p) && finished(waits));
+	for (unsigned i = 0; i < 33; i++)
+		await(t, p[i]);
 	keeper_return_rest(&k);
 	pool_close(pool);
 }
 
 static const struct conf_case cases[] = {
-	CASE(single_receives_go_on_in_order, "5c"),
-	CASE(multishots_go_on_in_order, "5c"),
+	CASE(single_receives_go_on_in_order, "5f"),
+	CASE(multishots_go_on_in_order, "5f"),
 	CASE(cancelled_and_closed_ones_leave_the_queue, "6a 10a"),
 	CASE(receives_behind_a_waiting_one_follow_it, "9b 10a"),
-	CASE(turns_that_do_not_wait_let_them_go_on, "5c"),
-	CASE(busy_loop_lets_them_go_on, "5c"),
-	CASE(one_that_never_returns_holds_up_nobody, "5c"),
-	CASE(failing_tries_are_no_returns, ""),
+	CASE(turns_that_do_not_wait_let_them_go_on, "5f"),
+	CASE(busy_loop_lets_them_go_on, "5f"),
+	CASE(one_that_never_returns_holds_up_nobody, "5f"),
+	CASE(failing_tries_are_no_returns, "5f"),
 };
 
 CONF_GROUP(pool_empty, cases)

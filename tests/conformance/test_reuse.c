@@ -4,7 +4,7 @@
  * finish: no completion reaches who has the slot or the descriptor next.
  */
 #define _GNU_SOURCE
-#include "support.h"
+#include "pool_work.h"
 
 /*
  * Descriptors are used again at once. Handles are too, oldest first, where the library
@@ -68,7 +68,44 @@ static void stale_completions_reach_nobody(struct fixture *t)
 	expect(soq_close(local), 0);
 }
 
+/* A buf of a socket that is closed says nothing to whoever has its slot now. */
+static void late_return_credits_nobody(struct fixture *t)
+{
+	struct soq_pool *pool = pool_of(t, 4, 512, 1);
+
+	for (unsigned i = 0; i < 8; i++) {
+		struct keeper old = { .count = 0 }, now = { .count = 0 };
+		struct probe *p = keeper_probe(t, &old), *next = keeper_probe(t, &now);
+		int fd, fd2;
+		struct soq_socket *s = pair_raw(t, AF_INET, &fd);
+
+		raw_fill(fd, 1, 0, 512);
+		started(p, soq_recv_buf_async(s, &p->op, pool, 0));
+		await(t, p);
+		expect(soq_close(s), 0);
+		expect_true(soq_loop_run(t->loop, SOQ_RUN_IDLE, watchdog_ns()) >= 0);
+
+		s = pair_raw(t, AF_INET, &fd2);
+		started(next, soq_recv_buf_async(s, &next->op, pool, SOQ_MULTISHOT));
+		raw_fill(fd2, 2, 0, 2 * 512);
+		run_until(t, now.count == 1);
+		keeper_return(&old, 1, 0);
+		settle(t);
+		settle(t);
+		expect(now.count, 1);
+		keeper_return(&now, 2, 0);
+		run_until(t, now.count == 2);
+		keeper_return(&now, 2, 512);
+		expect(soq_close(s), 0);
+		await(t, next);
+		close(fd);
+		close(fd2);
+	}
+	pool_close(pool);
+}
+
 static const struct conf_case cases[] = {
+	CASE(late_return_credits_nobody, "15a"),
 	CASE(stale_completions_reach_nobody, "1b 15a"),
 };
 

@@ -2,6 +2,8 @@
 /* The fake ring: submits are counted, waits hand over what the test has queued. */
 #include "fake_ring.h"
 
+#include "pool.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -22,6 +24,8 @@ static void fake_submit(struct soq_loop *loop, struct soq_socket *s, struct soqi
 	(void)s;
 	(void)lane;
 	fake_ring.submits++;
+	fake_ring.submitted = request->kind;
+	fake_ring.header = request->header;
 	fake_ring.hold = 0;
 	if (request->zerocopy != NULL)
 		fake_ring.hold = soqi_hold_make(loop, &fake_ring.impl, request);
@@ -70,6 +74,41 @@ static int fake_wait(struct soq_loop *loop, int64_t until_ns)
 	return 0;
 }
 
+static int fake_pool_add(struct soq_loop *loop, struct soq_pool *pool)
+{
+	(void)loop;
+	if (fake_ring.refuses_pools)
+		return -EPERM;
+	/* All of them, with no reserve. */
+	for (uint32_t i = 0; i < pool->class_count; i++) {
+		struct soqi_pool_class *class = &pool->classes[i];
+
+		class->registered = true;
+		class->reserve = 0;
+		class->list_first = NULL;
+		class->list_count = 0;
+		class->ring_count = class->count;
+		for (uint32_t k = 0; k < class->count; k++)
+			pool->bufs[class->first + k].priv.state = SOQI_BUF_RING;
+	}
+	return 0;
+}
+
+static void fake_pool_remove(struct soq_loop *loop, struct soq_pool *pool)
+{
+	(void)loop;
+	(void)pool;
+}
+
+static void fake_buf_home(struct soq_loop *loop, struct soqi_pool_class *class,
+			  const struct soq_buf *buf)
+{
+	(void)loop;
+	(void)class;
+	(void)buf;
+	fake_ring.homes++;
+}
+
 static const struct soqi_backend fake_backend = {
 	.id = SOQ_BACKEND_URING,
 	.zerocopy = true,
@@ -80,6 +119,9 @@ static const struct soqi_backend fake_backend = {
 	.detach = fake_detach,
 	.push = fake_push,
 	.wait = fake_wait,
+	.pool_add = fake_pool_add,
+	.pool_remove = fake_pool_remove,
+	.buf_home = fake_buf_home,
 };
 
 struct soq_loop *fake_loop(void)

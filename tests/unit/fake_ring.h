@@ -25,8 +25,12 @@ struct fake_ring {
 	unsigned submits;
 	unsigned cancels;
 	uint64_t cancelled; /* the token of the last cancel */
-	uint64_t victim;    /* and the user_data it was for */
-	uint64_t hold;      /* the user_data of the last submit, if it was a zero-copy one, or 0 */
+	enum soqi_request_kind submitted;
+	struct msghdr *header; /* of the last submit */
+	bool refuses_pools;    /* the core picks */
+	unsigned homes;        /* bufs that were given to the kernel to pick again */
+	uint64_t victim;       /* and the user_data it was for */
+	uint64_t hold; /* the user_data of the last submit, if it was a zero-copy one, or 0 */
 	/* Lazy sends: the last as the kernel would see it; whether the last wait might sleep. */
 	unsigned lazies;
 	struct io_uring_sqe lazy;
