@@ -59,7 +59,7 @@ static const char help_rr[] =
 	"      --receive HOW       of the own server: plain, into two buffers of each connection,\n"
 	"                          or pool, into bufs that are lent (pool)\n"
 	"      --buffer SIZE       of a buffer, or of a buf of the pool (16Ki; 512 to 16Mi)\n"
-	"      --pool-bufs N       bufs in the pool (64)\n"
+	"      --pool-bufs N       bufs in the pool (128)\n"
 	"      --pool-share N      of them one connection may have (an eighth)\n"
 	"  -A, --affinity WHERE    none, same, split, or CLIENT:SERVER CPUs (none)\n"
 	"  -J, --json[=FILE]       one JSON document (schema soqperf/1, integer ns)\n"
