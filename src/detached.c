@@ -100,8 +100,7 @@ int soqi_detached_quiet(struct soq_socket *s)
 	return busy ? -EBUSY : 0;
 }
 
-/* Sleeps for `nap_ns`, not beyond `until_ns`. False if that has come. */
-static bool nap(int64_t nap_ns, int64_t until_ns)
+bool soqi_detached_nap(int64_t nap_ns, int64_t until_ns)
 {
 	int64_t now_ns = soqi_now_ns();
 	int64_t end_ns = soqi_after_ns(now_ns, nap_ns);
@@ -132,20 +131,16 @@ static int wait_ready(int fd, short events, int64_t until_ns)
 	return count > 0 ? one.revents : 0;
 }
 
-/*
- * Waits for what the request could not do yet. False if `until_ns` has come.
- * `unwatched`: no poll tells, see backoff.c.
- */
-static bool wait_for(const struct soqi_request *request, bool unwatched, int64_t until_ns)
+bool soqi_detached_wait_for(const struct soqi_request *request, bool unwatched, int64_t until_ns)
 {
 	bool in = request->kind == SOQI_REQUEST_RECV || request->kind == SOQI_REQUEST_ACCEPT;
 
 	if (unwatched)
-		return nap(SOQI_UNIX_BACKOFF_NS, until_ns);
+		return soqi_detached_nap(SOQI_UNIX_BACKOFF_NS, until_ns);
 	return wait_ready(request->fd, in ? POLLIN : POLLOUT, until_ns) != 0;
 }
 
-static int64_t until_of(const struct soq_op *op)
+int64_t soqi_detached_until(const struct soq_op *op)
 {
 	return op->deadline_ns != 0 ? op->deadline_ns : SOQI_FOREVER;
 }
@@ -235,7 +230,7 @@ static void step(struct soqi_detached *d, struct soqi_lane *lane, int64_t until_
 		return;
 	unwatched = soqi_send_is_unwatched(&d->s, op);
 	soqi_detached_unlock(&d->s);
-	if (!wait_for(&request, unwatched, until_ns))
+	if (!soqi_detached_wait_for(&request, unwatched, until_ns))
 		result = -ETIMEDOUT;
 	soqi_detached_lock(&d->s);
 	if (result == -ETIMEDOUT)
@@ -262,7 +257,7 @@ static void transfer(struct soqi_detached *d, const struct soqi_transfer *t, str
 		soqi_lane_take(&lane, SOQI_REQUEST_SEGMENTS, SOQI_REQUEST_BYTES, &ended);
 		if (ended.first != NULL)
 			break;
-		step(d, &lane, until_of(op), &ended);
+		step(d, &lane, soqi_detached_until(op), &ended);
 		if (ended.first != NULL)
 			break;
 	}
@@ -295,144 +290,6 @@ int64_t soqi_detached_transfer(struct soq_socket *s, const struct soqi_transfer 
 	}
 	leave(d);
 	return error != 0 ? error : event->result;
-}
-
-/* One accepted descriptor, or -errno. The lock is not held. */
-static int32_t accept_one(struct soq_socket *s, int64_t until_ns)
-{
-	const struct soqi_request request = { .kind = SOQI_REQUEST_ACCEPT,
-					      .fd = s->fd,
-					      .waits = true };
-
-	for (;;) {
-		int32_t result = soqi_try(&request);
-
-		if (result >= 0)
-			return result;
-		if (soqi_accept_is_shortage(result)) {
-			if (until_ns == SOQI_FOREVER)
-				return result;
-			if (!nap(SOQI_ACCEPT_BACKOFF_NS, until_ns))
-				return -ETIMEDOUT;
-		} else if (!soqi_accept_is_passing(result)) {
-			return result;
-		} else if (result == -EAGAIN && !wait_for(&request, false, until_ns)) {
-			return -ETIMEDOUT;
-		}
-	}
-}
-
-int soqi_detached_accept(struct soq_socket *s, struct soq_socket **accepted_out,
-			 struct soq_endpoint *peer_out)
-{
-	struct soqi_detached *d = enter(s);
-	struct soq_op op = { 0 };
-	struct soq_socket *accepted;
-	bool lingers = s->linger_s >= 0;
-	int error = s->phase == SOQI_PHASE_LISTENING ? 0 : -EINVAL;
-	int32_t fd = -1;
-
-	if (error == 0)
-		error = soqi_sync_begin(s, SOQI_LANE_RECV, &op);
-	if (error == 0) {
-		soqi_detached_unlock(s);
-		fd = accept_one(s, until_of(&op));
-		soqi_detached_lock(s);
-		error = fd < 0 ? fd : 0;
-		/* Another thread has shut the listener. */
-		if (error == -EINVAL && s->phase != SOQI_PHASE_LISTENING)
-			error = -ECANCELED;
-	}
-	leave(d);
-	if (error != 0)
-		return error;
-	accepted = soqi_detached_alloc();
-	if (accepted == NULL) {
-		soqi_reset_on_close(fd);
-		(void)close(fd);
-		return -ENOMEM;
-	}
-	soqi_socket_is(accepted, fd, s->family, s->type, s->protocol);
-	accepted->phase = SOQI_PHASE_CONNECTED;
-	/* The kernel hands the listener's linger time down; a loop's listener keeps it. */
-	if (lingers)
-		soqi_linger_tell(accepted, -1);
-	*accepted_out = accepted;
-	/* The peer may be gone again already; then there is no address to tell. */
-	if (peer_out != NULL && soq_socket_peer(accepted, peer_out) != 0)
-		peer_out->size_bytes = 0;
-	return 0;
-}
-
-static bool still_connects(struct soq_socket *s)
-{
-	bool connects;
-
-	soqi_detached_lock(s);
-	connects = s->phase == SOQI_PHASE_CONNECTING;
-	soqi_detached_unlock(s);
-	return connects;
-}
-
-/*
- * Connects with a descriptor that does not block. -ECANCELED: another thread has shut
- * it, and a further try would begin anew. The lock is not held.
- */
-static int32_t connect_until(struct soq_socket *s, const struct soqi_request *request,
-			     int64_t until_ns)
-{
-	int flags = fcntl(request->fd, F_GETFL);
-	int32_t result;
-
-	(void)fcntl(request->fd, F_SETFL, flags | O_NONBLOCK);
-	while ((result = soqi_try(request)) == -EAGAIN) {
-		if (!wait_for(request, soqi_connect_is_local(s), until_ns))
-			result = -ETIMEDOUT;
-		else if (!still_connects(s))
-			result = -ECANCELED;
-		if (result != -EAGAIN)
-			break;
-	}
-	(void)fcntl(request->fd, F_SETFL, flags);
-	return result;
-}
-
-int soqi_detached_connect(struct soq_socket *s, const struct soq_endpoint *ep)
-{
-	struct soqi_request request = { .kind = SOQI_REQUEST_CONNECT };
-	struct soqi_detached *d = enter(s);
-	struct soq_op op = { 0 };
-	int error = soqi_connect_check(s, ep);
-	int32_t result = 0;
-	bool cut;
-
-	if (error == 0)
-		error = soqi_sync_begin(s, SOQI_LANE_SEND, &op);
-	if (error != 0) {
-		leave(d);
-		return error;
-	}
-	request.fd = s->fd;
-	request.addr = &ep->addr.any;
-	request.addr_size_bytes = soqi_endpoint_kernel_size(ep);
-	s->was_connected = s->phase == SOQI_PHASE_CONNECTED;
-	s->phase = SOQI_PHASE_CONNECTING;
-	soqi_detached_unlock(s);
-	result = connect_until(s, &request, until_of(&op));
-	soqi_detached_lock(s);
-	/* Shut meanwhile: only closing is left, whatever the last try said. */
-	if (s->phase != SOQI_PHASE_CONNECTING)
-		result = -ECANCELED;
-	cut = result == -ECANCELED ||
-	      (result == -ETIMEDOUT && op.deadline_ns != 0 && soqi_now_ns() >= op.deadline_ns);
-	if (result == 0)
-		s->phase = SOQI_PHASE_CONNECTED;
-	else if (!soqi_is_connection(s))
-		s->phase = s->was_connected ? SOQI_PHASE_CONNECTED : SOQI_PHASE_FRESH;
-	else
-		s->phase = cut ? SOQI_PHASE_CUT : SOQI_PHASE_FRESH;
-	leave(d);
-	return result;
 }
 
 /*
@@ -516,7 +373,7 @@ static int drain(struct soq_socket *s, int64_t until_ns)
 		result = soqi_try(&request);
 		soqi_judge_note(s, result);
 		if (result == -EAGAIN) {
-			if (!wait_for(&request, false, until_ns))
+			if (!soqi_detached_wait_for(&request, false, until_ns))
 				return -ETIMEDOUT;
 		} else if (result <= 0) {
 			return soqi_judge_receive(s, result);

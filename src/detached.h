@@ -29,6 +29,16 @@ void soqi_detached_leave(struct soq_socket *s);
 /* 0, or -EBUSY while a thread is inside a call. */
 int soqi_detached_quiet(struct soq_socket *s);
 
+/* Sleeps for `nap_ns`, not beyond `until_ns`. False if that has come. */
+bool soqi_detached_nap(int64_t nap_ns, int64_t until_ns);
+/*
+ * Waits for what the request could not do yet. False if `until_ns` has come.
+ * `unwatched`: no poll tells, see backoff.c.
+ */
+bool soqi_detached_wait_for(const struct soqi_request *request, bool unwatched, int64_t until_ns);
+/* When the op of a call has to give up. */
+int64_t soqi_detached_until(const struct soq_op *op);
+
 int64_t soqi_detached_transfer(struct soq_socket *s, const struct soqi_transfer *t,
 			       struct soq_op *op, uint32_t flags, struct soq_event *event);
 int soqi_detached_accept(struct soq_socket *s, struct soq_socket **accepted_out,

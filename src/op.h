@@ -11,6 +11,11 @@ static inline enum soqi_state soqi_op_state(const struct soq_op *op)
 	return (enum soqi_state)__atomic_load_n(&op->priv.state, __ATOMIC_RELAXED);
 }
 
+static inline void soqi_op_state_set(struct soq_op *op, enum soqi_state state)
+{
+	__atomic_store_n(&op->priv.state, (uint8_t)state, __ATOMIC_RELEASE);
+}
+
 /* The checks of a starting call: `s` and `op` may be anything the caller passed. */
 int soqi_start_check(struct soq_socket *s, struct soq_op *op);
 /* The same for an op that starts on no socket. */
@@ -40,6 +45,8 @@ uint32_t soqi_zerocopy_start(const struct soq_socket *s, const struct soq_op *op
 struct soq_op *soqi_zerocopy_next(const struct soq_socket *s, const struct soqi_lane *lane);
 /* A zero-copy send has left its lane: tells its result, and its end once the memory is free. */
 void soqi_zerocopy_settle(struct soq_loop *loop, struct soq_op *op);
+/* event.c. One more event of `op` waits for its consumer. */
+void soqi_event_made(struct soq_loop *loop, struct soq_op *op);
 /* Takes the events `op` has out of the lists, and those it gets meanwhile; puts them back. */
 void soqi_op_gate(struct soq_loop *loop, struct soq_op *op);
 void soqi_op_ungate(struct soq_loop *loop, struct soq_op *op);

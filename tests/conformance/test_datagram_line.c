@@ -56,7 +56,7 @@ static void one_that_fails_fails_alone(struct fixture *t)
 	expect(soq_endpoint_parse("255.255.255.255:9", &everybody), 0);
 	for (unsigned i = 0; i < COUNT_OF(p); i++) {
 		p[i] = probe(t);
-		started(p[i], soq_send_to_async(d.a, &p[i]->op, "01234" + i, 1, 0,
+		started(p[i], soq_send_to_async(d.a, &p[i]->op, &"01234"[i], 1, 0,
 						i == 2 ? &everybody : &d.at_b));
 	}
 	await(t, p[4]);
@@ -105,7 +105,7 @@ static void cancelled_one_is_not_sent(struct fixture *t)
 
 	for (unsigned i = 0; i < COUNT_OF(p); i++) {
 		p[i] = probe(t);
-		started(p[i], soq_send_to_async(d.a, &p[i]->op, "0123" + i, 1, 0, &d.at_b));
+		started(p[i], soq_send_to_async(d.a, &p[i]->op, &"0123"[i], 1, 0, &d.at_b));
 	}
 	expect(soq_cancel(&p[1]->op), 0);
 	await(t, p[3]);

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* Detached sockets: making connections, and taking those that arrive. */
+#include "detached.h"
+
+#include "endpoint.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+/* One accepted descriptor, or -errno. The lock is not held. */
+static int32_t accept_one(struct soq_socket *s, int64_t until_ns)
+{
+	const struct soqi_request request = { .kind = SOQI_REQUEST_ACCEPT,
+					      .fd = s->fd,
+					      .waits = true };
+
+	for (;;) {
+		int32_t result = soqi_try(&request);
+
+		if (result >= 0)
+			return result;
+		if (soqi_accept_is_shortage(result)) {
+			if (until_ns == SOQI_FOREVER)
+				return result;
+			if (!soqi_detached_nap(SOQI_ACCEPT_BACKOFF_NS, until_ns))
+				return -ETIMEDOUT;
+		} else if (!soqi_accept_is_passing(result)) {
+			return result;
+		} else if (result == -EAGAIN &&
+			   !soqi_detached_wait_for(&request, false, until_ns)) {
+			return -ETIMEDOUT;
+		}
+	}
+}
+
+int soqi_detached_accept(struct soq_socket *s, struct soq_socket **accepted_out,
+			 struct soq_endpoint *peer_out)
+{
+	struct soq_op op = { 0 };
+	struct soq_socket *accepted;
+	bool lingers;
+	int error;
+	int32_t fd = -1;
+
+	soqi_detached_enter(s);
+	lingers = s->linger_s >= 0;
+	error = s->phase == SOQI_PHASE_LISTENING ? 0 : -EINVAL;
+	if (error == 0)
+		error = soqi_sync_begin(s, SOQI_LANE_RECV, &op);
+	if (error == 0) {
+		soqi_detached_unlock(s);
+		fd = accept_one(s, soqi_detached_until(&op));
+		soqi_detached_lock(s);
+		error = fd < 0 ? fd : 0;
+		/* Another thread has shut the listener. */
+		if (error == -EINVAL && s->phase != SOQI_PHASE_LISTENING)
+			error = -ECANCELED;
+	}
+	soqi_detached_leave(s);
+	if (error != 0)
+		return error;
+	accepted = soqi_detached_alloc();
+	if (accepted == NULL) {
+		soqi_reset_on_close(fd);
+		(void)close(fd);
+		return -ENOMEM;
+	}
+	soqi_socket_is(accepted, fd, s->family, s->type, s->protocol);
+	accepted->phase = SOQI_PHASE_CONNECTED;
+	/* The kernel hands the listener's linger time down; a loop's listener keeps it. */
+	if (lingers)
+		soqi_linger_tell(accepted, -1);
+	*accepted_out = accepted;
+	/* The peer may be gone again already; then there is no address to tell. */
+	if (peer_out != NULL && soq_socket_peer(accepted, peer_out) != 0)
+		peer_out->size_bytes = 0;
+	return 0;
+}
+
+static bool still_connects(struct soq_socket *s)
+{
+	bool connects;
+
+	soqi_detached_lock(s);
+	connects = s->phase == SOQI_PHASE_CONNECTING;
+	soqi_detached_unlock(s);
+	return connects;
+}
+
+/*
+ * Connects with a descriptor that does not block. -ECANCELED: another thread has shut
+ * it, and a further try would begin anew. The lock is not held.
+ */
+static int32_t connect_until(struct soq_socket *s, const struct soqi_request *request,
+			     int64_t until_ns)
+{
+	int flags = fcntl(request->fd, F_GETFL);
+	int32_t result;
+
+	(void)fcntl(request->fd, F_SETFL, flags | O_NONBLOCK);
+	while ((result = soqi_try(request)) == -EAGAIN) {
+		if (!soqi_detached_wait_for(request, soqi_connect_is_local(s), until_ns))
+			result = -ETIMEDOUT;
+		else if (!still_connects(s))
+			result = -ECANCELED;
+		if (result != -EAGAIN)
+			break;
+	}
+	(void)fcntl(request->fd, F_SETFL, flags);
+	return result;
+}
+
+int soqi_detached_connect(struct soq_socket *s, const struct soq_endpoint *ep)
+{
+	struct soqi_request request = { .kind = SOQI_REQUEST_CONNECT };
+	struct soq_op op = { 0 };
+	int32_t result = 0;
+	bool cut;
+	int error;
+
+	soqi_detached_enter(s);
+	error = soqi_connect_check(s, ep);
+	if (error == 0)
+		error = soqi_sync_begin(s, SOQI_LANE_SEND, &op);
+	if (error != 0) {
+		soqi_detached_leave(s);
+		return error;
+	}
+	request.fd = s->fd;
+	request.addr = &ep->addr.any;
+	request.addr_size_bytes = soqi_endpoint_kernel_size(ep);
+	s->was_connected = s->phase == SOQI_PHASE_CONNECTED;
+	s->phase = SOQI_PHASE_CONNECTING;
+	soqi_detached_unlock(s);
+	result = connect_until(s, &request, soqi_detached_until(&op));
+	soqi_detached_lock(s);
+	/* Shut meanwhile: only closing is left, whatever the last try said. */
+	if (s->phase != SOQI_PHASE_CONNECTING)
+		result = -ECANCELED;
+	cut = result == -ECANCELED ||
+	      (result == -ETIMEDOUT && op.deadline_ns != 0 && soqi_now_ns() >= op.deadline_ns);
+	if (result == 0)
+		s->phase = SOQI_PHASE_CONNECTED;
+	else if (!soqi_is_connection(s))
+		s->phase = s->was_connected ? SOQI_PHASE_CONNECTED : SOQI_PHASE_FRESH;
+	else
+		s->phase = cut ? SOQI_PHASE_CUT : SOQI_PHASE_FRESH;
+	soqi_detached_leave(s);
+	return result;
+}

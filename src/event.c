@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* Events of ops: made, held back, taken by whoever consumes them. */
+#include "pool.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+static struct soqi_ops *events_list(struct soq_loop *loop, const struct soq_op *op)
+{
+	return op->done != NULL ? &loop->ready : &loop->waiting;
+}
+
+/*
+ * An armed multishot op is in its lane and may have events waiting too, so the
+ * lists of events have links of their own.
+ */
+static void events_link(struct soq_loop *loop, struct soq_op *op, uint32_t count)
+{
+	struct soqi_ops *list = events_list(loop, op);
+
+	loop->events_made++;
+	if (op->done != NULL)
+		loop->ready_events += count;
+	op->priv.events += count;
+	if (op->priv.events > count)
+		return;
+	op->priv.ready_next = NULL;
+	op->priv.ready_prev = list->last;
+	if (list->last != NULL)
+		list->last->priv.ready_next = op;
+	else
+		list->first = op;
+	list->last = op;
+}
+
+static void events_unlink(struct soq_loop *loop, struct soq_op *op, uint32_t count)
+{
+	struct soqi_ops *list = events_list(loop, op);
+
+	if (op->done != NULL)
+		loop->ready_events -= count;
+	op->priv.events -= count;
+	if (op->priv.events > 0)
+		return;
+	if (op->priv.ready_prev != NULL)
+		op->priv.ready_prev->priv.ready_next = op->priv.ready_next;
+	else
+		list->first = op->priv.ready_next;
+	if (op->priv.ready_next != NULL)
+		op->priv.ready_next->priv.ready_prev = op->priv.ready_prev;
+	else
+		list->last = op->priv.ready_prev;
+}
+
+void soqi_event_made(struct soq_loop *loop, struct soq_op *op)
+{
+	loop->stats.events_waiting++;
+	/* The count of gated events is where other ops have a segment. */
+	if (soqi_unlikely(op->priv.flags & SOQI_OP_GATED))
+		op->priv.segment++;
+	else
+		events_link(loop, op, 1);
+}
+
+static void event_gone(struct soq_loop *loop, struct soq_op *op)
+{
+	loop->stats.events_waiting--;
+	events_unlink(loop, op, 1);
+}
+
+void soqi_op_gate(struct soq_loop *loop, struct soq_op *op)
+{
+	if (op->priv.flags & SOQI_OP_GATED)
+		return;
+	op->priv.segment = op->priv.events;
+	if (op->priv.events > 0)
+		events_unlink(loop, op, op->priv.events);
+	op->priv.flags |= SOQI_OP_GATED;
+	loop->impatient++;
+	if (op->done != NULL)
+		loop->gated_count++;
+}
+
+void soqi_op_ungate(struct soq_loop *loop, struct soq_op *op)
+{
+	uint32_t count = op->priv.segment;
+
+	if (!(op->priv.flags & SOQI_OP_GATED))
+		return;
+	op->priv.flags &= (uint16_t)~SOQI_OP_GATED;
+	loop->impatient--;
+	if (op->done != NULL)
+		loop->gated_count--;
+	op->priv.segment = 0;
+	if (count > 0)
+		events_link(loop, op, count);
+}
+
+void soqi_op_forget(struct soq_loop *loop, struct soq_op *op, uint32_t count)
+{
+	assert(op->priv.events >= count);
+	loop->stats.events_waiting -= count;
+	events_unlink(loop, op, count);
+}
+
+void soqi_op_more(struct soq_loop *loop, struct soq_op *op, struct soq_socket *accepted)
+{
+	if (accepted != NULL) {
+		accepted->next = NULL;
+		if (op->priv.carried_last != NULL)
+			op->priv.carried_last->next = accepted;
+		else
+			op->priv.carried_first = accepted;
+		op->priv.carried_last = accepted;
+	}
+	if (op->priv.flags & (SOQ_MULTISHOT | SOQ_ZEROCOPY))
+		soqi_event_made(loop, op);
+}
+
+void soqi_op_drop_carried(struct soq_loop *loop, struct soq_op *op)
+{
+	struct soq_socket *accepted = op->priv.carried_first;
+	struct soq_socket *next;
+
+	op->priv.carried_first = NULL;
+	op->priv.carried_last = NULL;
+	for (; accepted != NULL; accepted = next) {
+		next = accepted->next;
+		soqi_close_begin(accepted, SOQI_CLOSE_ABORT, NULL);
+		if (op->priv.flags & SOQ_MULTISHOT)
+			event_gone(loop, op);
+		else
+			op->priv.result = -ECANCELED;
+	}
+}
+
+/* Whether the event just taken of a zero-copy send is the first of its two. */
+static bool is_first_of_two(const struct soq_op *op)
+{
+	return (op->priv.flags & SOQ_ZEROCOPY) &&
+	       (op->priv.events > 0 || soqi_op_state(op) == SOQI_STATE_STARTED);
+}
+
+/* Whether the event was one of a buf with more to follow. */
+static bool take_buf(struct soq_loop *loop, struct soq_op *op, struct soq_event *event)
+{
+	struct soq_buf *buf = op->priv.buf_first;
+
+	if (buf == NULL)
+		return false;
+	event->buf = soqi_carry_lend(loop, op);
+	if (!(op->priv.flags & SOQ_MULTISHOT))
+		return false;
+	event->result = (int64_t)buf->size_bytes;
+	event->flags = SOQ_F_MORE | (buf->priv.truncated ? SOQ_F_TRUNCATED : 0);
+	return true;
+}
+
+void soqi_op_take(struct soq_loop *loop, struct soq_op *op, struct soq_event *event)
+{
+	struct soq_socket *accepted = NULL;
+
+	assert(op->priv.events > 0);
+	event_gone(loop, op);
+	memset(event, 0, sizeof(*event));
+	event->op = op;
+	if (op->priv.kind == SOQI_KIND_ACCEPT)
+		accepted = op->priv.carried_first;
+	else if (op->priv.kind == SOQI_KIND_RECV_BUF && take_buf(loop, op, event))
+		return;
+	if (op->priv.kind == SOQI_KIND_POLL && op->priv.moved != 0) {
+		event->result = (int64_t)op->priv.moved;
+		event->flags = SOQ_F_MORE;
+		soqi_poll_resume(loop, op);
+		return;
+	}
+	if (accepted != NULL) {
+		op->priv.carried_first = accepted->next;
+		if (accepted->next == NULL)
+			op->priv.carried_last = NULL;
+		accepted->next = NULL;
+		event->socket = accepted;
+		if (op->priv.flags & SOQ_MULTISHOT) {
+			event->flags = SOQ_F_MORE;
+			if (op->priv.events == SOQI_ARRIVALS_MAX / 2 - 1 &&
+			    soqi_op_state(op) == SOQI_STATE_STARTED)
+				soqi_lane_dirty(loop, &op->priv.socket->lane[SOQI_LANE_RECV]);
+			return;
+		}
+	}
+	event->result = op->priv.result;
+	event->flags = op->priv.event_flags;
+	if (soqi_unlikely(is_first_of_two(op))) {
+		event->flags = (event->flags & ~SOQ_F_COPIED) | SOQ_F_MORE;
+		return;
+	}
+	op->deadline_ns = 0;
+	op->priv.socket = NULL;
+	op->priv.kind = SOQI_KIND_NONE;
+	__atomic_store_n(&op->priv.loop, NULL, __ATOMIC_RELAXED);
+	/* The last touch: from here on the op is the caller's, and may be posted elsewhere. */
+	soqi_op_state_set(op, SOQI_STATE_IDLE);
+}
