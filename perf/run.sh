@@ -17,9 +17,11 @@ usage() {
 perf/run.sh [--quick] [-d SECONDS] [--rounds N] [--placement same|split|none]
 
 Installs what is missing (Debian, apt-get), builds a release in build/perf, then lets
-`soqperf rr` talk over loopback to five servers in turn: soq on io_uring, soq on epoll,
-raw epoll (level- and edge-triggered), raw liburing; at 1 and 64 connections, 64 bytes.
-Prints one table of medians, then the one-thread harness and what UDP datagrams cost. Under a minute after the build.
+`soqperf rr` talk over loopback to servers in turn: soq on io_uring and on epoll, from a
+pool and plain; raw epoll (level- and edge-triggered); raw liburing, with single receives
+and with a ring of buffers; at 1 and 64 connections, 64 bytes. Prints one table of medians,
+then streams of 256 KiB requests, the one-thread harness, and what UDP datagrams cost.
+Under two minutes after the build.
 
   --quick        2 rounds of 0.1 s: does it work, not how fast is it
   -d SECONDS     measured time of each run (0.4)
@@ -95,19 +97,22 @@ rr() {
 server_run() {
 	grep -qxF "$1" "$skipped" && return
 	case $1 in
-	"soq io_uring") rr "$1" "$2" --server-engine uring ;;
-	"soq epoll") rr "$1" "$2" --server-engine epoll ;;
+	"soq io_uring") rr "$1" "$2" --server-engine uring --receive pool ;;
+	"soq epoll") rr "$1" "$2" --server-engine epoll --receive pool ;;
+	"plain io_uring") rr "$1" "$2" --server-engine uring --receive plain ;;
+	"plain epoll") rr "$1" "$2" --server-engine epoll --receive plain ;;
 	"raw epoll") rr "$1" "$2" --server-command "'$bin/twin-epoll' 127.0.0.1:0" ;;
 	"raw epoll, edge") rr "$1" "$2" --server-command "'$bin/twin-epoll' --edge 127.0.0.1:0" ;;
 	"raw liburing") rr "$1" "$2" --server-command "'$bin/twin-uring' 127.0.0.1:0" ;;
+	"raw ring") rr "$1" "$2" --server-command "'$bin/twin-uring' --ring 127.0.0.1:0" ;;
 	"soq epoll, both") rr "$1" "$2" --engine epoll ;;
 	esac
 }
 
 measure() {
 	local round connections server order
-	local servers=("soq io_uring" "soq epoll" "raw epoll" "raw epoll, edge")
-	[ -x "$bin/twin-uring" ] && servers+=("raw liburing")
+	local servers=("soq io_uring" "soq epoll" "plain io_uring" "plain epoll" "raw epoll" "raw epoll, edge")
+	[ -x "$bin/twin-uring" ] && servers+=("raw liburing" "raw ring")
 	servers+=("soq epoll, both")
 	for ((round = 0; round < rounds; round++)); do
 		for connections in 1 64; do
@@ -120,6 +125,24 @@ measure() {
 			for server in "${order[@]}"; do server_run "$server" "$connections"; done
 		done
 	done
+}
+
+# Bytes per CPU second of the server: from a pool, plain into 16 KiB, plain into 64 KiB.
+stream() {
+	local round server all=$rows
+	rows=$work/stream.csv
+	: >"$rows"
+	for ((round = 0; round < (rounds + 1) / 2; round++)); do
+		for server in uring epoll; do
+			grep -qxF "$server" "$skipped" && continue
+			rr "$server" 4 -s 256Ki -P 2 --server-engine $server --receive pool --label "soq $server, pool"
+			rr "$server" 4 -s 256Ki -P 2 --server-engine $server --receive plain --label "soq $server, plain 16 KiB"
+			rr "$server" 4 -s 256Ki -P 2 --server-engine $server --receive plain --buffer 64Ki --label "soq $server, plain 64 KiB"
+		done
+	done
+	echo "streams over loopback: 4 connections, 256 KiB requests, 2 outstanding on each"
+	awk -v size=262144 -f "$root/perf/stream.awk" "$rows"
+	rows=$all
 }
 
 # Total time in us that some runnable task waited for a CPU, where the kernel tells.
@@ -144,6 +167,10 @@ harness() {
 	local turns=2000
 	((quick)) && turns=200
 	"$bin/soq-harness" --turns $turns --check || failed=1
+	echo
+	"$bin/soq-harness" --turns $((turns / 5)) --size 16Ki --check || failed=1
+	echo
+	"$bin/soq-harness" --turns $((turns / 2)) --hoard || failed=1
 }
 
 datagrams() {
@@ -173,6 +200,8 @@ main() {
 	if [ -n "$pressure_before" ]; then
 		echo "CPU pressure meanwhile: $((($(pressure) - pressure_before) * 100000 / ($(date +%s%N) - started_ns)))% of the time something waited for a CPU (two ends on one CPU wait for each other)"
 	fi
+	echo
+	stream
 	echo
 	harness
 	echo

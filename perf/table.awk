@@ -70,6 +70,8 @@ END {
 		edge = "raw epoll, edge" SUBSEP c
 		if (value(edge, "server_cpu") < value(epoll, "server_cpu")) epoll = edge
 		ring = "raw liburing" SUBSEP c
+		bufs = "raw ring" SUBSEP c
+		if (bufs in seen && value(bufs, "server_cpu") < value(ring, "server_cpu")) ring = bufs
 		for (i = 1; i <= count; i++) {
 			key = names[i] SUBSEP c
 			if (!(key in seen)) continue
@@ -86,7 +88,7 @@ END {
 		print ""
 	}
 	print "server/client ns: CPU per request of that process. enters: io_uring_enter or epoll_wait calls;"
-	print "SQEs: on epoll socket calls. /epoll, /ring: server ns over the better raw epoll, over raw liburing,"
+	print "SQEs: on epoll socket calls. /epoll, /ring: server ns over the better raw epoll, over the better raw liburing,"
 	print "the median of the ratios within each round. both: the client runs on epoll too."
 	s = median(list)
 	printf "noise: server ns of one row differs by %.0f%% between rounds (median row; worst row %.0f%%): %s\n", \

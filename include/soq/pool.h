@@ -50,7 +50,7 @@ struct soq_pool_class {
 /**
  * What a pool is made of. Zero in any field means the default.
  *
- * 64 bufs of 16 KiB serve small requests and long streams alike: few bufs that stay
+ * 128 bufs of 16 KiB serve small requests and long streams alike: few bufs that stay
  * in the cache, each large enough that a stream does not pay per buf. More classes
  * are for loops that have both idle crowds and streams: a stream socket begins with
  * the smallest, goes up when it fills a buf and down when it leaves most of them
@@ -60,7 +60,7 @@ struct soq_pool_options {
 	uint32_t size;        /* sizeof(struct soq_pool_options) */
 	uint32_t flags;       /* SOQ_POOL_SCRUB */
 	uint32_t share;       /* bufs of one socket on loan; default an eighth of all, at least 1 */
-	uint32_t class_count; /* 0: one class of 64 bufs of 16 KiB */
+	uint32_t class_count; /* 0: one class of 128 bufs of 16 KiB */
 	struct soq_pool_class classes[SOQ_POOL_CLASSES_MAX]; /* sizes ascending */
 	uint64_t reserved[4];                                /* must be 0 */
 };

@@ -33,6 +33,23 @@ static int connect_client(const struct sockaddr_in *where)
 	return fd;
 }
 
+/* More than its share of any pool here; what finds no room is not missed. */
+static int connect_hoarder(struct bout *b, const struct sockaddr_in *where)
+{
+	static const unsigned char bytes[1 << 18];
+	int ret;
+
+	if (!b->contender->echo.hoards)
+		return 0;
+	b->hoarder_fd = connect_client(where);
+	if (b->hoarder_fd < 0)
+		return b->hoarder_fd;
+	ret = b->contender->accept(b->state, 1);
+	if (ret == 0 && send(b->hoarder_fd, bytes, sizeof(bytes), MSG_NOSIGNAL) < 0)
+		ret = -errno;
+	return ret;
+}
+
 /* Batches that a listener's queue holds, each accepted before the next one connects. */
 static int connect_clients(struct bout *b, const struct sockaddr_in *where)
 {
@@ -44,7 +61,7 @@ static int connect_clients(struct bout *b, const struct sockaddr_in *where)
 			return b->fds[i];
 		if ((i + 1) % 64 != 0 && i + 1 != b->ready)
 			continue;
-		ret = b->contender->accept(b->state, i + 1);
+		ret = b->contender->accept(b->state, i + 1 + (b->hoarder_fd >= 0));
 		if (ret < 0)
 			return ret;
 	}
@@ -57,7 +74,10 @@ int bout_open(struct bout *b, const struct contender *contender, uint32_t ready,
 	struct sockaddr_in where;
 	int ret;
 
-	*b = (struct bout){ .contender = contender, .ready = ready, .size_bytes = size_bytes };
+	*b = (struct bout){ .contender = contender,
+			    .ready = ready,
+			    .size_bytes = size_bytes,
+			    .hoarder_fd = -1 };
 	b->fds = malloc(ready * sizeof(*b->fds));
 	b->data = malloc(size_bytes);
 	b->turn_ns = malloc(turns_max * sizeof(*b->turn_ns));
@@ -67,6 +87,8 @@ int bout_open(struct bout *b, const struct contender *contender, uint32_t ready,
 	for (uint32_t i = 0; i < ready; i++)
 		b->fds[i] = -1;
 	ret = contender->create(contender, &b->state, &where);
+	if (ret == 0)
+		ret = connect_hoarder(b, &where);
 	return ret < 0 ? ret : connect_clients(b, &where);
 }
 
@@ -169,6 +191,42 @@ static double percentile(uint32_t *values, size_t count, double percent)
 	return values[i < count ? i : count - 1];
 }
 
+static int compare_double(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median_of(double *values, size_t count)
+{
+	qsort(values, count, sizeof(*values), compare_double);
+	return count ? values[count / 2] : 0;
+}
+
+/* Of the turns of one block: one that was interrupted does not count more than another. */
+static double block_median(const struct bout *b, size_t first, size_t turns, double *room)
+{
+	for (size_t i = 0; i < turns; i++)
+		room[i] = b->whole_ns[first + i];
+	return median_of(room, turns);
+}
+
+double bout_ratio(const struct bout *b, const struct bout *of, size_t block_turns)
+{
+	size_t blocks = b->turn_count / block_turns;
+	double *ratios = malloc((blocks + block_turns) * sizeof(*ratios)), median = 0;
+
+	for (size_t i = 0; ratios && i < blocks; i++) {
+		ratios[i] = block_median(b, i * block_turns, block_turns, ratios + blocks);
+		ratios[i] /= block_median(of, i * block_turns, block_turns, ratios + blocks);
+	}
+	if (ratios)
+		median = median_of(ratios, blocks);
+	free(ratios);
+	return median;
+}
+
 double bout_percentile(struct bout *b, double percent)
 {
 	return percentile(b->turn_ns, b->turn_count, percent) / b->ready;
@@ -187,6 +245,8 @@ int bout_close(struct bout *b)
 		if (b->fds[i] >= 0)
 			close(b->fds[i]);
 	}
+	if (b->hoarder_fd >= 0)
+		close(b->hoarder_fd);
 	if (b->state)
 		ret = b->contender->destroy(b->state);
 	free(b->fds);

@@ -17,6 +17,7 @@ struct bout {
 	uint32_t ready; /* clients, all of them ready in every turn */
 	uint32_t size_bytes;
 	uint64_t sequence;
+	int hoarder_fd; /* sends once and is never answered; -1: none */
 	int *fds;
 	unsigned char *data;
 	uint32_t *turn_ns;  /* of each measured turn: the contender's part */
@@ -32,6 +33,12 @@ int bout_open(struct bout *b, const struct contender *contender, uint32_t ready,
 
 /* Runs `turns` turns; measured ones are appended. Returns 0 or -errno. */
 int bout_run(struct bout *b, size_t turns, bool measured);
+
+/*
+ * The median of the ratios of whole turns, `b` over `of`, block by block: what drifts
+ * cancels out. Before the percentiles, which sort the turns.
+ */
+double bout_ratio(const struct bout *b, const struct bout *of, size_t block_turns);
 
 /* ns per request of the turn at `percent` of the sorted measured turns. */
 double bout_percentile(struct bout *b, double percent);

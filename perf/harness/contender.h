@@ -8,12 +8,14 @@
 #include <stdint.h>
 
 #include "../common/control.h"
+#include "../soqperf/echo.h"
 
 struct contender {
 	const char *name;
 	bool is_soq;
 	bool is_uring;
-	uint32_t direct_count; /* of soq: places for direct descriptors */
+	struct echo_options echo; /* of soq's */
+	uint32_t direct_count;    /* of soq: places for direct descriptors */
 	/* Listens at a free loopback port. Returns 0, or -errno: it cannot be had here. */
 	int (*create)(const struct contender *self, void **state_out, struct sockaddr_in *where);
 	/* Accepts what has come until `accepts` connections are there. */
@@ -22,10 +24,14 @@ struct contender {
 	int (*answer)(void *state, uint64_t bytes);
 	/* The counters so far; cpu_ns is not filled in. */
 	struct control_report (*report)(void *state);
+	/* How its pool fares; NULL if it is none of soq's. */
+	struct soq_pool_info (*pool_info)(void *state);
 	int (*destroy)(void *state);
 };
 
 /* The contenders, soq first; those that cannot be had here fail in create(). */
+extern const struct contender contender_pool_uring;
+extern const struct contender contender_pool_epoll;
 extern const struct contender contender_soq_uring;
 extern const struct contender contender_soq_direct;
 extern const struct contender contender_soq_epoll;
@@ -33,6 +39,7 @@ extern const struct contender contender_raw_epoll;
 extern const struct contender contender_raw_edge;
 #ifdef PERF_HAVE_URING
 extern const struct contender contender_raw_uring;
+extern const struct contender contender_raw_bufring;
 #endif
 
 #endif

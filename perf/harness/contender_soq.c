@@ -37,7 +37,7 @@ static int open_echo(struct soq_state *s, const struct contender *self, struct s
 	if (ret == 0)
 		ret = soq_endpoint_loopback(AF_INET, 0, &ep);
 	if (ret == 0)
-		ret = echo_open(s->loop, &ep, 0, &s->echo);
+		ret = echo_open(s->loop, &ep, &self->echo, &s->echo);
 	if (ret == 0)
 		ret = echo_address(s->echo, &ep);
 	if (ret == 0)
@@ -118,43 +118,53 @@ static int destroy(void *state)
 
 	echo_close(s->echo);
 	(void)soq_loop_run(s->loop, SOQ_RUN_IDLE, PATIENCE_NS);
-	ret = soq_loop_destroy(s->loop);
-	if (ret == 0) {
-		echo_free(s->echo);
+	ret = echo_free(s->echo);
+	if (ret == 0)
+		ret = soq_loop_destroy(s->loop);
+	if (ret == 0)
 		free(s);
-	}
 	return ret;
 }
 
-const struct contender contender_soq_uring = {
+static struct soq_pool_info pool_info(void *state)
+{
+	struct soq_state *s = state;
+
+	return echo_pool_info(s->echo);
+}
+
+#define SOQ_CALLS                                                                                  \
+	.is_soq = true, .create = create, .accept = accept_all, .answer = answer,                  \
+	.report = report, .pool_info = pool_info, .destroy = destroy
+
+const struct contender contender_pool_uring = {
 	.name = "soq, io_uring",
-	.is_soq = true,
 	.is_uring = true,
-	.create = create,
-	.accept = accept_all,
-	.answer = answer,
-	.report = report,
-	.destroy = destroy,
+	.echo = { .pooled = true },
+	SOQ_CALLS,
+};
+
+const struct contender contender_pool_epoll = {
+	.name = "soq, epoll",
+	.echo = { .pooled = true },
+	SOQ_CALLS,
+};
+
+const struct contender contender_soq_uring = {
+	.name = "  plain, io_uring",
+	.is_uring = true,
+	SOQ_CALLS,
 };
 
 const struct contender contender_soq_direct = {
 	.name = "soq, direct",
-	.is_soq = true,
 	.is_uring = true,
+	.echo = { .pooled = true },
 	.direct_count = 4097, /* the most clients there are, and the listener */
-	.create = create,
-	.accept = accept_all,
-	.answer = answer,
-	.report = report,
-	.destroy = destroy,
+	SOQ_CALLS,
 };
 
 const struct contender contender_soq_epoll = {
-	.name = "soq, epoll",
-	.is_soq = true,
-	.create = create,
-	.accept = accept_all,
-	.answer = answer,
-	.report = report,
-	.destroy = destroy,
+	.name = "  plain, epoll",
+	SOQ_CALLS,
 };

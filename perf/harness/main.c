@@ -2,100 +2,32 @@
 /* soq-harness: soq and its raw twins in one thread, turn by turn, with exact counters. */
 #include "../common/limits.h"
 #include "../soqperf/payload.h"
-#include "../soqperf/units.h"
 #include "bout.h"
+#include "settings.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define WARM_UP_TURNS  50
-#define BLOCK_TURNS    50 /* turns of one contender before the next one's */
-#define CONTENDERS_MAX 6
+#define WARM_UP_TURNS 50
+#define BLOCK_TURNS   50 /* turns of one contender before the next one's */
 
-struct settings {
-	uint32_t ready;
-	uint32_t size_bytes;
-	size_t turns;
-	bool check;
-};
-
-static const struct contender *const contenders[] = {
-	&contender_soq_uring, &contender_soq_direct, &contender_soq_epoll,
-	&contender_raw_epoll, &contender_raw_edge,
-#ifdef PERF_HAVE_URING
-	&contender_raw_uring,
-#endif
-};
-
-#define CONTENDER_COUNT (sizeof(contenders) / sizeof(contenders[0]))
-
-static const char help[] =
-	"soq-harness [--ready K] [--size SIZE] [--turns N] [--check]\n"
-	"\n"
-	"Clients and server in one thread: each turn K clients send a request, the server\n"
-	"answers all of them, every byte is compared. One line for each server: soq on both\n"
-	"backends, and with direct descriptors; raw epoll, raw liburing.\n"
-	"\n"
-	"  --ready K    connections ready in every turn (64; 1 to 4096)\n"
-	"  --size SIZE  bytes of a request (64; 1 to 16Ki)\n"
-	"  --turns N    measured turns of each server (2000)\n"
-	"  --check      exit 1 unless soq makes exactly one enter per turn of its loop on "
-	"io_uring,\n"
-	"               at most one wait on epoll, and allocates nothing on either\n"
-	"\n"
-	"Exit codes: 0, 1 wrong bytes, lost answers or a failed check, 2 usage.\n";
-
-static bool parse(int argc, char **argv, struct settings *s)
-{
-	static const struct option options[] = {
-		{ "ready", required_argument, NULL, 'r' }, { "size", required_argument, NULL, 's' },
-		{ "turns", required_argument, NULL, 't' }, { "check", no_argument, NULL, 'c' },
-		{ "help", no_argument, NULL, 'h' },        { NULL, 0, NULL, 0 },
-	};
-	uint64_t ready = 64, size = 64, turns = 2000;
-	bool ok = true;
-	int option;
-
-	while (ok && (option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		if (option == 'r')
-			ok = units_parse_count(optarg, 1, 4096, &ready);
-		else if (option == 's')
-			ok = units_parse_count(optarg, 1, 16384, &size);
-		else if (option == 't')
-			ok = units_parse_count(optarg, 1, 10000000, &turns);
-		else if (option == 'c')
-			s->check = true;
-		else if (option == 'h')
-			exit(fputs(help, stdout) < 0);
-		else
-			return false;
-	}
-	if (!ok)
-		fprintf(stderr, "soq-harness: out of range: %s\n", optarg);
-	s->ready = (uint32_t)ready;
-	s->size_bytes = (uint32_t)size;
-	s->turns = (size_t)turns;
-	return ok && optind == argc;
-}
-
-/* Opens what can be had; returns how many, or -1 if soq on epoll is not among them. */
+/* Opens what can be had; returns how many, or -1 if what is no io_uring is not among them. */
 static int open_all(struct bout *bouts, const struct settings *s)
 {
 	int count = 0;
 
-	for (size_t i = 0; i < CONTENDER_COUNT; i++) {
-		int ret = bout_open(&bouts[count], contenders[i], s->ready, s->size_bytes,
-				    s->turns);
+	for (int i = 0; i < s->contender_count; i++) {
+		const struct contender *c = &s->contenders[i];
+		int ret = bout_open(&bouts[count], c, s->ready, s->size_bytes, s->turns);
 
 		if (ret == 0) {
 			count++;
 			continue;
 		}
 		bout_close(&bouts[count]);
-		fprintf(stderr, "soq-harness: %s: %s\n", contenders[i]->name, strerror(-ret));
-		if (!contenders[i]->is_uring)
+		fprintf(stderr, "soq-harness: %s: %s\n", c->name, strerror(-ret));
+		if (!c->is_uring)
 			return -1;
 	}
 	return count;
@@ -123,7 +55,7 @@ static int run_all(struct bout *bouts, int count, size_t turns)
 static double find_whole(struct bout *bouts, int count, const struct contender *contender)
 {
 	for (int i = 0; i < count; i++) {
-		if (bouts[i].contender == contender)
+		if (strcmp(bouts[i].contender->name, contender->name) == 0)
 			return bout_whole_percentile(&bouts[i], 5);
 	}
 	return 0;
@@ -135,6 +67,49 @@ static void print_ratio(double value, double of)
 		printf(" %7.2f", value / of);
 	else
 		printf(" %7s", "-");
+}
+
+/* Each pool against the first: medians over the blocks. */
+static void print_pools(struct bout *bouts, int count, const struct settings *s)
+{
+	double ratios[CONTENDERS_MAX];
+
+	for (int i = 0; i < count; i++)
+		ratios[i] = bout_ratio(&bouts[i], &bouts[0], BLOCK_TURNS);
+	printf("pools: one thread, %u ready per turn, %u B, %zu turns\n", s->ready, s->size_bytes,
+	       s->turns);
+	printf("%-18s %9s %9s %9s %9s %9s %9s\n", "size:bufs[:share]", "whole p50", "/first",
+	       "SQEs/req", "parks", "pauses", "B/lend");
+	for (int i = 0; i < count; i++) {
+		struct bout *b = &bouts[i];
+		struct soq_pool_info info = b->contender->pool_info(b->state);
+		double requests = (double)b->turn_count * b->ready;
+
+		printf("%-18s %9.0f %9.3f %9.3f %9llu %9llu %9.0f\n", b->contender->name,
+		       bout_whole_percentile(b, 50), ratios[i],
+		       (double)b->spent.requests / requests, (unsigned long long)info.parks,
+		       (unsigned long long)info.pauses,
+		       (double)s->size_bytes * requests / (double)info.lends);
+	}
+}
+
+/* The others' rate with a hoarder over their rate without one. */
+static void print_hoards(struct bout *bouts, int count, const struct settings *s)
+{
+	printf("a hoarder beside %u connections, pool of %u bufs, %u B, %zu turns\n", s->ready,
+	       HOARD_BUFS, s->size_bytes, s->turns);
+	printf("%-16s %10s %8s %8s %10s %10s %10s\n", "server", "rate kept", "share", "hoarded",
+	       "parks/turn", "rearms/turn", "SQEs/req");
+	for (int i = 0; i + 1 < count; i += 2) {
+		struct bout *b = &bouts[i + 1];
+		struct soq_pool_info info = b->contender->pool_info(b->state);
+		double turns = (double)(b->turn_count + WARM_UP_TURNS);
+
+		printf("%-16s %9.0f%% %8u %8u %10.2f %11.2f %10.3f\n", b->contender->name,
+		       100 / bout_ratio(b, &bouts[i], BLOCK_TURNS), info.share, info.bufs_lent,
+		       (double)info.parks / turns, (double)info.rearms / turns,
+		       (double)b->spent.requests / ((double)b->turn_count * b->ready));
+	}
 }
 
 static void print_all(struct bout *bouts, int count, const struct settings *s)
@@ -207,11 +182,11 @@ static int conclude(struct bout *bouts, int count, const struct settings *s)
 
 int main(int argc, char **argv)
 {
-	struct settings s = { 0 };
-	struct bout bouts[CONTENDERS_MAX];
+	static struct settings s;
+	static struct bout bouts[CONTENDERS_MAX];
 	int count, broken, code;
 
-	if (!parse(argc, argv, &s)) {
+	if (!settings_parse(argc, argv, &s)) {
 		fprintf(stderr, "Try: soq-harness --help\n");
 		return 2;
 	}
@@ -224,7 +199,12 @@ int main(int argc, char **argv)
 		printf("FAILED: %s: an answer was lost\n", bouts[broken].contender->name);
 		return EXIT_FAILURE;
 	}
-	print_all(bouts, count, &s);
+	if (s.hoard)
+		print_hoards(bouts, count, &s);
+	else if (s.pool_count)
+		print_pools(bouts, count, &s);
+	else
+		print_all(bouts, count, &s);
 	code = conclude(bouts, count, &s);
 	for (int i = 0; i < count; i++) {
 		if (bout_close(&bouts[i]) < 0) {

@@ -22,6 +22,7 @@ struct connection {
 	uint32_t held_bytes;    /* received while a send was in flight */
 	bool ended;             /* the peer sends no more */
 	bool ending;            /* `end` is in flight */
+	bool hoards;
 	struct connection *next;
 	struct connection *prev;
 };
@@ -34,9 +35,11 @@ struct slab {
 
 struct echo {
 	struct soq_loop *loop;
+	struct echo_options options;
+	struct soq_pool *pool;
+	struct soq_buf *hoard; /* linked by their ops' user */
 	struct soq_socket *listener;
 	struct soq_op accept;
-	uint32_t send_flags;
 	struct echo_counters counters;
 	struct slab *slabs;
 	struct connection *free;
@@ -46,8 +49,9 @@ struct echo {
 
 static int grow(struct echo *e)
 {
+	size_t size_bytes = e->options.pooled ? 0 : e->options.buffer_bytes;
 	struct slab *slab = calloc(1, sizeof(*slab));
-	unsigned char *buffers = malloc((size_t)SLAB_CONNECTIONS * 2 * ECHO_BUFFER_BYTES);
+	unsigned char *buffers = malloc(SLAB_CONNECTIONS * 2 * size_bytes + 1);
 
 	if (!slab || !buffers) {
 		free(slab);
@@ -61,8 +65,8 @@ static int grow(struct echo *e)
 	for (unsigned i = 0; i < SLAB_CONNECTIONS; i++) {
 		struct connection *c = &slab->connections[i];
 
-		c->buffers[0] = buffers + (size_t)i * 2 * ECHO_BUFFER_BYTES;
-		c->buffers[1] = c->buffers[0] + ECHO_BUFFER_BYTES;
+		c->buffers[0] = buffers + i * 2 * size_bytes;
+		c->buffers[1] = c->buffers[0] + size_bytes;
 		c->next = e->free;
 		e->free = c;
 	}
@@ -115,10 +119,63 @@ static void end_connection(struct connection *c, bool in_good_order)
 		c->echo->counters.error = ret;
 }
 
+static uint32_t send_flags(const struct connection *c)
+{
+	return c->echo->options.lazy ? SOQ_LAZY : 0;
+}
+
+static void on_buf_sent(const struct soq_event *event)
+{
+	struct soq_buf *buf = soq_buf_of(event->op);
+	struct connection *c = event->op->user;
+
+	if (event->result == (int64_t)buf->size_bytes)
+		c->echo->counters.bytes_sent += buf->size_bytes;
+	else
+		end_connection(c, false);
+	(void)soq_buf_return(buf);
+}
+
+static void keep(struct echo *e, struct soq_buf *buf)
+{
+	buf->op.user = e->hoard;
+	e->hoard = buf;
+}
+
+static void on_buf(const struct soq_event *event)
+{
+	struct connection *c = event->op->user;
+	struct soq_buf *buf = event->buf;
+
+	if (buf == NULL) {
+		/* In good order what is being sent goes out first. */
+		end_connection(c, event->result == 0);
+		return;
+	}
+	if (c->hoards) {
+		keep(c->echo, buf);
+		return;
+	}
+	c->echo->counters.bytes += buf->size_bytes;
+	buf->op.done = on_buf_sent;
+	buf->op.user = c;
+	if (soq_send_async(c->socket, &buf->op, buf->data, buf->size_bytes, send_flags(c)) == 0)
+		return;
+	(void)soq_buf_return(buf);
+	end_connection(c, false);
+}
+
 static void start_receive(struct connection *c)
 {
-	if (soq_recv_async(c->socket, &c->receive, c->buffers[c->filling], ECHO_BUFFER_BYTES, 0) <
-	    0)
+	struct echo *e = c->echo;
+	int ret;
+
+	if (e->options.pooled)
+		ret = soq_recv_buf_async(c->socket, &c->receive, e->pool, SOQ_MULTISHOT);
+	else
+		ret = soq_recv_async(c->socket, &c->receive, c->buffers[c->filling],
+				     e->options.buffer_bytes, 0);
+	if (ret < 0)
 		end_connection(c, false);
 }
 
@@ -130,7 +187,7 @@ static void echo_back(struct connection *c, uint32_t bytes)
 	c->filling ^= 1;
 	c->held_bytes = 0;
 	c->sending_bytes = bytes;
-	if (soq_send_async(c->socket, &c->send, data, bytes, c->echo->send_flags) < 0) {
+	if (soq_send_async(c->socket, &c->send, data, bytes, send_flags(c)) < 0) {
 		c->sending_bytes = 0;
 		end_connection(c, false);
 		return;
@@ -185,7 +242,8 @@ static void begin(struct connection *c, struct echo *e, struct soq_socket *s)
 
 	c->echo = e;
 	c->socket = s;
-	c->receive = (struct soq_op){ .done = on_receive, .user = c };
+	c->receive = (struct soq_op){ .done = e->options.pooled ? on_buf : on_receive, .user = c };
+	c->hoards = e->options.hoards && e->counters.accepts == 1;
 	c->send = (struct soq_op){ .done = on_send, .user = c };
 	c->end = (struct soq_op){ .done = on_end, .user = c };
 	c->filling = 0;
@@ -235,21 +293,38 @@ static int listen_at(struct echo *e, const struct soq_endpoint *ep)
 	return ret;
 }
 
-int echo_open(struct soq_loop *loop, const struct soq_endpoint *ep, uint32_t send_flags,
-	      struct echo **out)
+static int make_pool(struct echo *e)
+{
+	struct soq_pool_options options = { .size = sizeof(options),
+					    .share = e->options.pool_share,
+					    .class_count = 1 };
+
+	options.classes[0].buf_size_bytes = e->options.buffer_bytes;
+	options.classes[0].buf_count = e->options.pool_bufs;
+	return soq_pool_create(e->loop, &options, &e->pool);
+}
+
+int echo_open(struct soq_loop *loop, const struct soq_endpoint *ep,
+	      const struct echo_options *options, struct echo **out)
 {
 	struct echo *e = calloc(1, sizeof(*e));
-	int ret;
+	int ret = 0;
 
 	if (!e)
 		return -ENOMEM;
 	e->loop = loop;
-	e->send_flags = send_flags;
+	e->options = *options;
+	if (!options->pooled && !options->buffer_bytes)
+		e->options.buffer_bytes = ECHO_BUFFER_BYTES;
 	e->accept = (struct soq_op){ .done = on_accept, .user = e };
 	e->open.next = &e->open;
 	e->open.prev = &e->open;
-	ret = listen_at(e, ep);
+	if (options->pooled)
+		ret = make_pool(e);
+	if (ret == 0)
+		ret = listen_at(e, ep);
 	if (ret < 0) {
+		soq_pool_destroy(e->pool);
 		free(e);
 		return ret;
 	}
@@ -277,14 +352,30 @@ void echo_close(struct echo *e)
 		end_connection(c, true);
 }
 
-void echo_free(struct echo *e)
+struct soq_pool_info echo_pool_info(const struct echo *e)
+{
+	struct soq_pool_info info = { .size = sizeof(info) };
+
+	(void)soq_pool_info(e->pool, &info);
+	return info;
+}
+
+int echo_free(struct echo *e)
 {
 	struct slab *slab;
+	struct soq_buf *buf;
+	int ret;
 
+	while ((buf = e->hoard) != NULL) {
+		e->hoard = buf->op.user;
+		(void)soq_buf_return(buf);
+	}
+	ret = soq_pool_destroy(e->pool);
 	while ((slab = e->slabs) != NULL) {
 		e->slabs = slab->next;
 		free(slab->buffers);
 		free(slab);
 	}
 	free(e);
+	return ret;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The echo server on the public API: a multishot accept, and per connection one
- * receive op, one send op and two buffers, so that the next receive is started
- * together with the send of what the last one brought.
+ * The echo server on the public API: a multishot accept, and one of two ways to receive.
+ *
+ * Plain: per connection one receive op, one send op and two buffers, so that the next
+ * receive is started together with the send of what the last one brought. Pooled: one
+ * multishot receive that is lent bufs; each is sent with its own op and returned.
  *
  * Its memory is a slab that grows at accept; a request allocates nothing.
  */
@@ -10,11 +12,22 @@
 #define SOQPERF_ECHO_H
 
 #include <soq/soq.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define ECHO_BUFFER_BYTES 16384u
 
 struct echo;
+
+/* Zero in any field of it means the default. */
+struct echo_options {
+	bool lazy; /* answers are sent with SOQ_LAZY: nobody waits for their ends */
+	bool pooled;
+	bool hoards; /* pooled: what the first connection sends is kept, and never returned */
+	uint32_t buffer_bytes; /* of a buffer, or of a buf: ECHO_BUFFER_BYTES, or the library's */
+	uint32_t pool_bufs;
+	uint32_t pool_share;
+};
 
 struct echo_counters {
 	uint64_t bytes;       /* received, all to be sent back */
@@ -26,12 +39,12 @@ struct echo_counters {
 	int error;            /* why accepting ended, 0 while it goes on */
 };
 
-/*
- * Listens at `ep` and starts accepting. Answers are sent with `send_flags`: SOQ_LAZY
- * unless somebody waits for their ends. Returns 0 and `*out`, or -errno.
- */
-int echo_open(struct soq_loop *loop, const struct soq_endpoint *ep, uint32_t send_flags,
-	      struct echo **out);
+/* Listens at `ep` and starts accepting. Returns 0 and `*out`, or -errno. */
+int echo_open(struct soq_loop *loop, const struct soq_endpoint *ep,
+	      const struct echo_options *options, struct echo **out);
+
+/* How its pool fares; all 0 if it has none. */
+struct soq_pool_info echo_pool_info(const struct echo *e);
 
 /* Where it listens. */
 int echo_address(struct echo *e, struct soq_endpoint *ep_out);
@@ -42,7 +55,10 @@ const struct echo_counters *echo_counters(const struct echo *e);
 /* Starts to end: no more accepts, every connection finished in good order. */
 void echo_close(struct echo *e);
 
-/* Frees the memory; the loop has no op of it in flight any more. */
-void echo_free(struct echo *e);
+/*
+ * Frees the memory and the pool, before the loop ends; it has no op of them in flight any
+ * more. Returns 0, or -errno if bufs are still on loan.
+ */
+int echo_free(struct echo *e);
 
 #endif

@@ -40,6 +40,7 @@ static int run_server(int argc, char **argv)
 		placement_pin(options.placement.server_cpu);
 	server.endpoint = options.endpoint;
 	server.backend = options.engine;
+	server.echo = options.echo;
 	server.quiet = options.quiet;
 	return server_run(&server);
 }

@@ -20,6 +20,10 @@ enum long_option {
 	OPTION_CSV,
 	OPTION_NO_HEADER,
 	OPTION_LABEL,
+	OPTION_RECEIVE,
+	OPTION_BUFFER,
+	OPTION_POOL_BUFS,
+	OPTION_POOL_SHARE,
 };
 
 static const char help_all[] =
@@ -52,6 +56,11 @@ static const char help_rr[] =
 	"      --server-engine E   of the own server (as --engine)\n"
 	"      --server-command C  run this server instead of the own one: it must say where it\n"
 	"                          listens and report as soqperf server does (perf/twins)\n"
+	"      --receive HOW       of the own server: plain, into two buffers of each connection,\n"
+	"                          or pool, into bufs that are lent (pool)\n"
+	"      --buffer SIZE       of a buffer, or of a buf of the pool (16Ki; 512 to 16Mi)\n"
+	"      --pool-bufs N       bufs in the pool (128)\n"
+	"      --pool-share N      of them one connection may have (an eighth)\n"
 	"  -A, --affinity WHERE    none, same, split, or CLIENT:SERVER CPUs (none)\n"
 	"  -J, --json[=FILE]       one JSON document (schema soqperf/1, integer ns)\n"
 	"      --csv, --no-header  one CSV row\n"
@@ -66,7 +75,7 @@ static const char help_server[] =
 	"line of counters at SIGUSR1 and at its end.\n"
 	"\n"
 	"      --engine E          uring, epoll or auto (auto)\n"
-	"  -A, --affinity WHERE    as for rr\n"
+	"      --receive, --buffer, --pool-bufs, --pool-share, -A: as for rr\n"
 	"  -q, --quiet             nothing on stderr but errors\n";
 
 static const struct option long_options[] = {
@@ -85,6 +94,10 @@ static const struct option long_options[] = {
 	{ "csv", no_argument, NULL, OPTION_CSV },
 	{ "no-header", no_argument, NULL, OPTION_NO_HEADER },
 	{ "label", required_argument, NULL, OPTION_LABEL },
+	{ "receive", required_argument, NULL, OPTION_RECEIVE },
+	{ "buffer", required_argument, NULL, OPTION_BUFFER },
+	{ "pool-bufs", required_argument, NULL, OPTION_POOL_BUFS },
+	{ "pool-share", required_argument, NULL, OPTION_POOL_SHARE },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -144,6 +157,29 @@ static bool take_json(struct options *o, const char *file)
 	return true;
 }
 
+static bool parse_receive(const char *text, bool *pooled_out)
+{
+	*pooled_out = strcmp(text, "pool") == 0;
+	return *pooled_out || strcmp(text, "plain") == 0 || refuse("neither plain nor pool", text);
+}
+
+/* How the server receives; -1: the option is another. */
+static int take_receive(struct echo_options *o, int option, const char *value)
+{
+	switch (option) {
+	case OPTION_RECEIVE:
+		return parse_receive(value, &o->pooled);
+	case OPTION_BUFFER:
+		return parse_u32("not a size up to 16Mi", value, 16u << 20, &o->buffer_bytes);
+	case OPTION_POOL_BUFS:
+		return parse_u32("not a number of bufs", value, SOQ_POOL_BUFS_MAX, &o->pool_bufs);
+	case OPTION_POOL_SHARE:
+		return parse_u32("not a share", value, SOQ_POOL_BUFS_MAX, &o->pool_share);
+	default:
+		return -1;
+	}
+}
+
 static bool take_load(struct options *o, struct given *given, int option, const char *value)
 {
 	switch (option) {
@@ -173,6 +209,10 @@ static bool take_load(struct options *o, struct given *given, int option, const 
 
 static bool take(struct options *o, struct given *given, int option, const char *value)
 {
+	int taken = take_receive(&o->echo, option, value);
+
+	if (taken >= 0)
+		return taken;
 	switch (option) {
 	case OPTION_ENGINE:
 		return parse_engine(value, &o->engine);
@@ -224,6 +264,7 @@ static void set_defaults(struct options *o)
 		.placement = { -1, -1 },
 		.csv_header = true,
 		.label = "",
+		.echo = { .pooled = true },
 	};
 }
 
@@ -258,7 +299,8 @@ bool options_parse_server(int argc, char **argv, struct options *o)
 	set_defaults(o);
 	(void)!soq_endpoint_parse(DEFAULT_ENDPOINT, &o->endpoint);
 	while ((option = getopt_long(argc, argv, "A:q", long_options, NULL)) != -1) {
-		if (option != OPTION_ENGINE && option != 'A' && option != 'q') {
+		if (option != OPTION_ENGINE && option < OPTION_RECEIVE && option != 'A' &&
+		    option != 'q') {
 			if (option != '?')
 				refuse("not an option of server", argv[optind - 1]);
 			return false;

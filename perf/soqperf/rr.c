@@ -149,7 +149,9 @@ static int exchange(struct run *run)
 static int start_peer(struct run *run)
 {
 	const struct options *o = run->options;
-	struct server_options server = { .backend = o->server_engine, .quiet = true };
+	struct server_options server = { .backend = o->server_engine,
+					 .echo = o->echo,
+					 .quiet = true };
 	int ret;
 
 	if (o->has_endpoint)

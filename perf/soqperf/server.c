@@ -109,9 +109,11 @@ static void wind_down(void)
 
 static int serve(const struct server_options *options)
 {
+	struct echo_options echo = options->echo;
 	int ret, code = EXIT_CODE_OK;
 
-	ret = echo_open(server.loop, &options->endpoint, SOQ_LAZY, &server.echo);
+	echo.lazy = true;
+	ret = echo_open(server.loop, &options->endpoint, &echo, &server.echo);
 	if (ret < 0) {
 		fprintf(stderr, "soqperf: cannot listen: %s\n", strerror(-ret));
 		return EXIT_CODE_CANNOT_RUN;
@@ -151,12 +153,12 @@ int server_run(const struct server_options *options)
 	signal(SIGUSR1, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
-	ret = soq_loop_destroy(server.loop);
+	ret = server.echo ? echo_free(server.echo) : 0;
+	if (ret == 0)
+		ret = soq_loop_destroy(server.loop);
 	if (ret < 0) {
 		fprintf(stderr, "soqperf: the loop does not end: %s\n", strerror(-ret));
 		return EXIT_CODE_ERRORS;
 	}
-	if (server.echo)
-		echo_free(server.echo);
 	return code;
 }

@@ -6,11 +6,14 @@
 #include <soq/soq.h>
 #include <stdbool.h>
 
+#include "echo.h"
+
 struct server_options {
 	struct soq_endpoint endpoint;
 	uint32_t backend; /* enum soq_backend */
-	int output_fd;    /* where `listening` and `report` lines go */
-	bool quiet;       /* nothing on stderr but errors */
+	struct echo_options echo;
+	int output_fd; /* where `listening` and `report` lines go */
+	bool quiet;    /* nothing on stderr but errors */
 };
 
 /*

@@ -28,7 +28,7 @@ static void options_that_make_no_sense_are_refused(struct fixture *t)
 		{ SIZE, .class_count = 2, .classes = { { 1024, 1 }, { 512, 1 } } },
 		{ SIZE, .class_count = 2 },
 		{ SIZE, .class_count = 1, .share = 5, .classes = { { 512, 4 } } },
-		{ SIZE, .share = 65 },
+		{ SIZE, .share = 129 },
 		{ SIZE, .reserved = { 1 } },
 		{ SIZE, .reserved = { 0, 0, 0, 1 } },
 	};
@@ -55,17 +55,17 @@ static void defaults_are_what_the_header_says(struct fixture *t)
 	expect(info.size, sizeof(info));
 	expect(info.class_count, 1);
 	expect(info.classes[0].buf_size_bytes, 16384);
-	expect(info.classes[0].buf_count, 64);
-	expect(info.share, 8);
-	expect(info.bufs_free, 64);
-	expect_true(info.mapped_bytes >= 64 * 16384);
+	expect(info.classes[0].buf_count, 128);
+	expect(info.share, 16);
+	expect(info.bufs_free, 128);
+	expect_true(info.mapped_bytes >= 128 * 16384);
 	pool_close(pool);
 	pool = pool_open_as(t, &options);
 	info = pool_info(pool);
 	expect(info.class_count, 2);
-	expect(info.classes[0].buf_count, 64);
+	expect(info.classes[0].buf_count, 128);
 	expect(info.classes[1].buf_size_bytes, 16384);
-	expect(info.share, 16);
+	expect(info.share, 32);
 	pool_close(pool);
 	/* A single buf is a pool. */
 	options = (struct soq_pool_options){ SIZE, .class_count = 1, .classes = { { 513, 1 } } };

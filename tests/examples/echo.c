@@ -1,79 +1,90 @@
 /* SPDX-License-Identifier: MIT */
-/* An echo server: every client, one thread, one buffer each, no allocation per message. */
-#include <soq/soq.h>
+/*
+ * An echo server on a pool: what arrives is lent, sent back from where it lies, and
+ * returned when it is sent. Memory is taken at the start, none per client or message.
+ */
+#include "serve.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#define CLIENTS_MAX 64 /* more wait in the listener's queue */
+#define CLIENT_BUFS 4  /* what one client may have on loan: filled, or being sent */
+#define PATIENCE_NS INT64_C(30000000000)
 
+/* A place for a client. Its op accepts one, receives, closes, and accepts the next. */
 struct client {
-	struct soq_op op; /* the one thing this client is waiting for */
+	struct soq_op op;
 	struct soq_socket *socket;
-	char bytes[16384];
 };
 
-static void receive(struct client *c);
+static struct client clients[CLIENTS_MAX];
 
-static void hang_up(struct client *c)
-{
-	(void)soq_close(c->socket);
-	free(c); /* its op has had its final event, so it is ours again */
-}
+static void accept_one(struct client *c);
 
 static void on_sent(const struct soq_event *event)
 {
+	struct client *c = event->op->user;
+
 	if (event->result < 0 || event->flags != 0) /* flags: only some of it went out */
-		hang_up(event->op->user);
-	else
-		receive(event->op->user);
+		(void)soq_cancel(&c->op);
+	(void)soq_buf_return(soq_buf_of(event->op)); /* which lets the client go on */
+}
+
+static void send_back(struct client *c, struct soq_buf *buf)
+{
+	buf->op.done = on_sent;
+	buf->op.user = c;
+	if (soq_send_async(c->socket, &buf->op, buf->data, buf->size_bytes, 0) == 0)
+		return;
+	(void)soq_buf_return(buf);
+	(void)soq_cancel(&c->op);
+}
+
+static void on_closed(const struct soq_event *event)
+{
+	accept_one(event->op->user);
 }
 
 static void on_received(const struct soq_event *event)
 {
 	struct client *c = event->op->user;
 
-	c->op.done = on_sent;
-	if (event->result <= 0 || /* 0: the client has ended its stream */
-	    soq_send_async(c->socket, &c->op, c->bytes, (size_t)event->result, 0) != 0)
-		hang_up(c);
-}
-
-static void receive(struct client *c)
-{
-	c->op.done = on_received;
-	if (soq_recv_async(c->socket, &c->op, c->bytes, sizeof(c->bytes), 0) != 0)
-		hang_up(c);
+	if (event->buf != NULL) {
+		send_back(c, event->buf);
+		return;
+	}
+	/* The final event: 0 is the end of the stream, less is an error or our cancel. */
+	c->op.done = on_closed; /* the socket's last event: its sends have had theirs */
+	if (event->result == 0)
+		(void)!soq_finish_async(c->socket, &c->op, PATIENCE_NS);
+	else
+		(void)!soq_close_async(c->socket, &c->op);
 }
 
 static void on_accepted(const struct soq_event *event)
 {
-	struct client *c = event->socket != NULL ? calloc(1, sizeof(*c)) : NULL;
+	struct client *c = event->op->user;
 
-	if (c == NULL) {
-		(void)soq_abort(event->socket);
-		return;
-	}
 	c->socket = event->socket;
+	c->op.done = on_received;
+	if (c->socket != NULL && soq_recv_buf_async(c->socket, &c->op, pool, SOQ_MULTISHOT) == 0)
+		return;
+	(void)soq_abort(c->socket);
+	accept_one(c);
+}
+
+static void accept_one(struct client *c)
+{
+	c->op.done = on_accepted;
 	c->op.user = c;
-	receive(c);
+	(void)!soq_accept_async(listener, &c->op, 0); /* fails once the server has ended */
 }
 
 int main(int argc, char **argv)
 {
-	struct soq_op accepting = { .done = on_accepted };
-	struct soq_loop *loop;
-	struct soq_socket *listener;
-	struct soq_endpoint ep;
-	char text[SOQ_ENDPOINT_TEXT_MAX];
-
-	if (soq_endpoint_parse(argc > 1 ? argv[1] : "127.0.0.1:7777", &ep) != 0 ||
-	    soq_loop_create(NULL, &loop) != 0 ||
-	    soq_socket_open(loop, ep.addr.any.sa_family, SOCK_STREAM, 0, &listener) != 0 ||
-	    soq_bind(listener, &ep) != 0 || soq_listen(listener, 0) != 0 ||
-	    soq_accept_async(listener, &accepting, SOQ_MULTISHOT) != 0 ||
-	    soq_socket_local(listener, &ep) != 0 ||
-	    soq_endpoint_format(&ep, text, sizeof(text)) < 0)
+	/* A buf for every loan there can be: no client ever waits for another. */
+	if (serve_open("echo", argc > 1 ? argv[1] : "127.0.0.1:7777", CLIENT_BUFS * CLIENTS_MAX,
+		       CLIENT_BUFS) != 0)
 		return 1;
-	printf("echo on %s\n", text);
-	(void)fflush(stdout);
-	return soq_loop_run(loop, SOQ_RUN_STOP, -1) < 0;
+	for (int i = 0; i < CLIENTS_MAX; i++)
+		accept_one(&clients[i]);
+	return serve();
 }

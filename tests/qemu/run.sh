@@ -8,7 +8,9 @@ set -eu
 cd "$(dirname "$0")/../.."
 . tests/lib/need.sh
 build=${1:-build/qemu}
-tiers=${SOQ_TEST_TIERS:-uring-full uring-floor uring-tiny epoll detached}
+tiers=${SOQ_TEST_TIERS:-uring-full uring-floor uring-tiny epoll detached uring-pool2 epoll-pool2}
+# What runs on a pool of two bufs: the tests of pools.
+pools=$(cd tests/conformance && echo test_pool*.c | sed 's/test_\([a-z0-9_]*\)\.c/\1/g')
 limit_seconds=${SOQ_QEMU_SECONDS:-900}
 mkdir -p "$build"
 build=$(cd "$build" && pwd)
@@ -68,7 +70,9 @@ pack() {
 		export SOQ_TEST_CYCLES=${SOQ_TEST_CYCLES:-2000}
 		for tier in $tiers; do
 			echo "soq-tier \$tier"
-			SOQ_TEST_TIER=\$tier /suite 2>&1
+			areas=
+			case \$tier in *-pool2) areas="$pools" ;; esac
+			SOQ_TEST_TIER=\$tier /suite \$areas 2>&1
 			echo "soq-exit \$tier \$?"
 		done
 		sed 's/^/soq-result /' /tmp/results

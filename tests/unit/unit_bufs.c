@@ -427,7 +427,7 @@ static void a_pool_the_kernel_does_not_pick_from_polls(void **state)
 	assert_int_equal(fake_ring.submitted, SOQI_REQUEST_POLL);
 	assert_int_equal(w.x.bufs + w.x.finals, 0);
 	assert_int_equal(w.pool->taken_count, 0);
-	assert_int_equal(at_home(&w), 64);
+	assert_int_equal(at_home(&w), 128);
 	assert_int_equal(soq_cancel(&w.x.op), 0);
 	fake_complete(fake_token(w.s, SOQI_LANE_RECV), -ECANCELED, 0);
 	fake_turn(w.loop);
