@@ -23,6 +23,7 @@ struct pieces {
 /* One direction of a connection. */
 struct wire {
 	struct pieces sent, received;
+	int lossy; /* a close has sent bufs home: what was received after them has a hole before it */
 };
 
 static struct piece *piece_add(struct pieces *list, uint64_t key, int peek)
@@ -36,6 +37,18 @@ static struct piece *piece_add(struct pieces *list, uint64_t key, int peek)
 	else
 		list->first = piece;
 	list->last = piece;
+	return piece;
+}
+
+/* What a multishot receive gets next comes before all that is queued behind it. */
+static struct piece *piece_insert(struct pieces *list, struct piece *after)
+{
+	struct piece *piece = calloc(1, sizeof(*piece));
+
+	piece->next = after->next;
+	after->next = piece;
+	if (list->last == after)
+		list->last = piece;
 	return piece;
 }
 

@@ -88,6 +88,17 @@ static void start_recv(struct world *w, struct side *side)
 		job_started(w, job, soq_recvv_async(side->s, &job->op, job->segments, 2, flags));
 }
 
+static void start_recv_buf(struct world *w, struct side *side)
+{
+	struct job *job = job_new(w, RECV, side);
+
+	job->pooled = 1;
+	job->flags = pick(w, 2) ? SOQ_MULTISHOT : 0;
+	job->size = POOL_BYTES;
+	job->piece = piece_add(&side->in->received, 0, 0);
+	job_started(w, job, soq_recv_buf_async(side->s, &job->op, w->pool, job->flags));
+}
+
 /* A synchronous transfer: behind what waits on its lane, bounded by the timeouts. */
 static void sync_transfer(struct world *w, struct side *side)
 {
@@ -107,6 +118,9 @@ static void sync_transfer(struct world *w, struct side *side)
 		rc = soq_recv(side->s, buffer, size, pick(w, 2) ? SOQ_EXACT : 0);
 	}
 	piece_end(w, wire, piece, rc, as.kind == RECV ? buffer : NULL);
+	/* A multishot is armed, or it would wait for a buf that is kept. */
+	if (rc == -EBUSY && as.kind == RECV)
+		return;
 	if (rc > (int64_t)size || (rc < 0 && rc != -ENOTCONN && !allowed(&as, rc, 0)))
 		fault(w, "of a synchronous call", (int)as.kind, rc);
 }
@@ -260,7 +274,10 @@ static void act_on(struct world *w, struct side *side)
 	case 8:
 	case 9:
 	case 10:
-		start_recv(w, side);
+		if (pick(w, 2))
+			start_recv(w, side);
+		else
+			start_recv_buf(w, side);
 		break;
 	case 11:
 	case 12:
@@ -308,9 +325,14 @@ static void act(struct world *w)
 static void round_begin(struct world *w, struct fixture *t, int family, uint64_t seed)
 {
 	int holder;
+	const struct soq_pool_options options = { .size = sizeof(options),
+						  .share = 1 + (uint32_t)(seed % 6),
+						  .class_count = 1,
+						  .classes = { { POOL_BYTES, POOL_BUFS } } };
 
 	memset(w, 0, sizeof(*w));
 	w->t = t;
+	w->pool = pool_open_as(t, &options);
 	w->family = family;
 	w->seed = seed;
 	w->random = (seed + 1) * UINT64_C(2654435761) + UINT64_C(88172645463325252);
@@ -344,6 +366,8 @@ static void round_close(struct world *w)
 			if (w->sides[i] && w->sides[i]->s)
 				close_side(w, w->sides[i]);
 	}
+	while (w->kept_count > 0)
+		give_back(w, 0);
 	if (w->job_count > 0)
 		fault(w, "never ended", (int)w->jobs[0]->kind, w->job_count);
 }
@@ -363,6 +387,8 @@ static void round_end(struct world *w)
 		free(side);
 	}
 	free(w->spare);
+	if (!w->fault[0] && soq_pool_destroy(w->pool) != 0)
+		fault(w, "the end of the pool", -1, 0);
 	if (w->starts != w->finals)
 		fault(w, "starts without an end", -1, (int64_t)(w->starts - w->finals));
 }
