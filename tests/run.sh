@@ -95,7 +95,7 @@ stage_tsan() { build tsan && SOQ_TEST_SLOW=8 SOQ_TEST_CYCLES=${SOQ_TEST_CYCLES:-
 stage_valgrind() {
 	build valgrind && SOQ_TEST_VALGRIND=1 SOQ_TEST_SLOW=20 SOQ_TEST_BYTES=${SOQ_TEST_BYTES:-16777216} \
 		SOQ_TEST_STEPS=${SOQ_TEST_STEPS:-20000} SOQ_TEST_CYCLES=${SOQ_TEST_CYCLES:-1000} \
-		tests valgrind -L "conformance|valgrind" -E "^conf\.(threads\.uring-|resources\.)"
+		tests valgrind -L "conformance|valgrind" -E "^conf\.((lazy_)?threads\.uring-|resources\.)"
 }
 
 stage_qemu() {

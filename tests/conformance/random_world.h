@@ -11,7 +11,6 @@
 #define SIDES      24
 #define JOBS_MAX   2000
 #define DEPTH_MAX  3
-#define SERIAL_MIN 0x010000u
 #define POOL_BUFS  16
 #define POOL_BYTES 2048
 #define KEPT_MAX   12 /* the others can go on without these */
@@ -147,6 +146,15 @@ static int side_place(struct world *w, struct side *side)
 	return 0;
 }
 
+/*
+ * Of this process alone: beside us another may run, which gets the port of a listener of
+ * ours that is gone, and connects that are still on their way to it.
+ */
+static uint32_t net_of_process(void)
+{
+	return 0x7f000000u | (1u + (uint32_t)getpid() % 250u) << 16;
+}
+
 /* A client's address tells its serial: 127.x.y.z, or an abstract name. */
 static void client_address(const struct world *w, unsigned serial, struct soq_endpoint *ep)
 {
@@ -158,7 +166,7 @@ static void client_address(const struct world *w, unsigned serial, struct soq_en
 		return;
 	}
 	(void)soq_endpoint_loopback(AF_INET, 0, ep);
-	ep->addr.ipv4.sin_addr.s_addr = htonl(0x7f000000 + SERIAL_MIN + serial);
+	ep->addr.ipv4.sin_addr.s_addr = htonl(net_of_process() | serial);
 }
 
 static struct side *client_of(const struct world *w, const struct soq_endpoint *peer)
@@ -166,9 +174,12 @@ static struct side *client_of(const struct world *w, const struct soq_endpoint *
 	char text[SOQ_ENDPOINT_TEXT_MAX];
 	const char *serial;
 
-	if (w->family == AF_INET)
-		return w->by_serial[(ntohl(peer->addr.ipv4.sin_addr.s_addr) & 0xffffff) -
-				    SERIAL_MIN];
+	if (w->family == AF_INET) {
+		uint32_t address = ntohl(peer->addr.ipv4.sin_addr.s_addr);
+
+		return (address & 0xffff0000u) == net_of_process() ? w->by_serial[address & 0xffff]
+								   : NULL;
+	}
 	if (soq_endpoint_format(peer, text, sizeof(text)) < 0)
 		return NULL;
 	serial = strrchr(text, '-');
