@@ -25,7 +25,7 @@ static void lane_stop(struct soq_socket *s, struct soqi_lane *lane)
 	struct soq_op *op;
 
 	soqi_backoff_forget(s->loop, lane);
-	soqi_receive_unpark(lane);
+	soqi_receive_leave(s, lane);
 	soqi_lane_fail(lane, -ECANCELED, &ended);
 	soqi_ops_end(s->loop, s, &ended);
 	for (op = lane->queue.first; op != NULL; op = op->priv.next)

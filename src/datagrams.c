@@ -78,7 +78,9 @@ static bool has_room(struct soq_loop *loop)
 
 void soqi_datagrams_send(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
 {
-	unsigned max = s->phase == SOQI_PHASE_CONNECTED ? 1 : SOQI_BATCH_MESSAGES;
+	bool connected = s->phase == SOQI_PHASE_CONNECTED ||
+			 (s->phase == SOQI_PHASE_CONNECTING && s->was_connected);
+	unsigned max = connected ? 1 : SOQI_BATCH_MESSAGES;
 
 	if (soqi_is_connection(s) || loop->dead != 0 || lane->polls ||
 	    lane->queue.first->priv.next == NULL || !has_room(loop))
@@ -94,4 +96,5 @@ void soqi_datagrams_send(struct soq_loop *loop, struct soq_socket *s, struct soq
 		for (int i = 0; i < sent; i++)
 			settle_one(loop, s, lane, (int32_t)loop->batch->headers[i].msg_len);
 	}
+	soqi_lane_spent(loop, s);
 }

@@ -64,6 +64,7 @@ struct soq_loop {
 	struct soqi_ops waiting; /* ops without, likewise */
 	uint64_t ready_events;
 	uint64_t events_made;    /* ever; tells a turn whether it made any */
+	bool unsent;             /* the kernel did not take all requests of the last turn */
 	unsigned waits_skipped;  /* turns in a row that had news without waiting */
 	int64_t spin_ns;         /* 0 where there is nothing to win */
 	int64_t wait_average_ns; /* how long recent waits were */

@@ -190,7 +190,7 @@ void soqi_op_cut(struct soq_loop *loop, struct soq_op *op, int cause)
 	behind = op->priv.next;
 	heads = lane->queue.first == op;
 	if (heads)
-		soqi_receive_unpark(lane);
+		soqi_receive_leave(s, lane);
 	if (soqi_lane_cancel(lane, op, cause, &ended)) {
 		lane->cancel_wanted = true;
 	} else {

@@ -171,6 +171,8 @@ void soqi_rooms_release(struct soq_loop *loop);
 bool soqi_receive_may_go(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane);
 /* The socket waits for no return any more. */
 void soqi_receive_unpause(struct soq_socket *s);
+/* The head of the lane goes: it waits for nothing any more. */
+void soqi_receive_leave(struct soq_socket *s, struct soqi_lane *lane);
 /* Fills its request; false: it was tried at once, and is settled. */
 bool soqi_receive_request(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
 			  struct soqi_request *request);

@@ -12,23 +12,51 @@
 #include <errno.h>
 #include <poll.h>
 
-/* Whether the head of the lane waits for a buf, or for one to come home. */
+/*
+ * Whether `op` waits, or will, for a buf that only the caller can return; `ahead`: the
+ * bufs that those before it take.
+ */
 static bool waits_for_caller(const struct soq_socket *s, const struct soq_op *op,
-			     const struct soqi_lane *lane)
+			     const struct soqi_lane *lane, uint32_t ahead)
 {
-	return op->priv.kind == SOQI_KIND_RECV_BUF &&
-	       (lane->parked || soqi_carry_credit(s, soqi_pool_of(op)) == 0);
+	struct soq_pool *pool;
+
+	if (op->priv.flags & SOQ_MULTISHOT)
+		return true;
+	if (op->priv.kind != SOQI_KIND_RECV_BUF)
+		return false;
+	pool = soqi_pool_of(op);
+	return soqi_carry_credit(s, pool) <= ahead ||
+	       (lane->parked && soqi_pool_class_for(s, pool) == NULL);
 }
 
 bool soqi_receive_blocks(const struct soq_socket *s)
 {
 	const struct soqi_lane *lane = &s->lane[SOQI_LANE_RECV];
 	const struct soq_op *op = lane->queue.first;
+	uint32_t ahead = 0;
 
-	for (; op != NULL; op = op->priv.next)
-		if ((op->priv.flags & SOQ_MULTISHOT) || waits_for_caller(s, op, lane))
+	for (; op != NULL; op = op->priv.next) {
+		if (waits_for_caller(s, op, lane, ahead))
 			return true;
+		ahead += op->priv.kind == SOQI_KIND_RECV_BUF;
+	}
 	return soqi_carry_is_over(s);
+}
+
+/* Ends synchronous receives behind the head, which waits for what only their caller can do. */
+static void refuse_sync(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
+{
+	struct soqi_ops ended = { NULL, NULL };
+	struct soq_op *op = lane->queue.first;
+	struct soq_op *next;
+
+	for (; op != NULL; op = next) {
+		next = op->priv.next;
+		if ((op->priv.flags & SOQI_OP_SYNC) && op->priv.kind == SOQI_KIND_RECV)
+			(void)soqi_lane_cancel(lane, op, -EBUSY, &ended);
+	}
+	soqi_ops_end(loop, s, &ended);
 }
 
 /* What would give a buf back may be the event of a lazy send: no turn sleeps on that. */
@@ -49,6 +77,13 @@ void soqi_receive_unpause(struct soq_socket *s)
 	s->loop->impatient--;
 }
 
+void soqi_receive_leave(struct soq_socket *s, struct soqi_lane *lane)
+{
+	soqi_receive_unpark(lane);
+	if (lane->index == SOQI_LANE_RECV)
+		soqi_receive_unpause(s);
+}
+
 bool soqi_receive_may_go(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
 {
 	struct soq_pool *pool;
@@ -61,13 +96,13 @@ bool soqi_receive_may_go(struct soq_loop *loop, struct soq_socket *s, struct soq
 	if (!soqi_is_receive(lane))
 		return true;
 	pool = soqi_pool_of(lane->queue.first);
-	if (soqi_unlikely(soqi_carry_credit(s, pool) == 0)) {
+	if (soqi_unlikely(soqi_carry_credit(s, pool) == 0))
 		pause(s, pool);
-		return false;
-	}
-	if (soqi_likely(soqi_pool_class_for(s, pool) != NULL))
+	else if (soqi_likely(soqi_pool_class_for(s, pool) != NULL))
 		return true;
-	soqi_receive_park(loop, lane);
+	else
+		soqi_receive_park(loop, lane);
+	refuse_sync(loop, s, lane);
 	return false;
 }
 
@@ -286,9 +321,12 @@ void soqi_receive_settle(struct soq_loop *loop, struct soq_socket *s, struct soq
 		}
 	}
 	soqi_lane_settle(lane, result == -EAGAIN ? result : judge(s, op, result), ended);
-	if (result == -ENOBUFS && lane->queue.first == op && loop->dead == 0 &&
-	    !another_class_has(s, lane))
-		soqi_receive_park(loop, lane);
+	if (result != -ENOBUFS || lane->queue.first != op || loop->dead != 0 ||
+	    another_class_has(s, lane))
+		return;
+	soqi_receive_park(loop, lane);
+	if (soqi_pool_class_for(s, soqi_pool_of(op)) == NULL)
+		refuse_sync(loop, s, lane);
 }
 
 int soq_recv_buf_async(struct soq_socket *s, struct soq_op *op, struct soq_pool *pool,

@@ -382,8 +382,13 @@ static void serve(struct soq_loop *loop, struct soqi_lane *lane)
 	}
 	if (must_wait(s, lane) || !soqi_receive_may_go(loop, s, lane))
 		return;
-	if (lane->whole && lane->index == SOQI_LANE_SEND && lane->queue.first != NULL)
+	if (lane->whole && lane->index == SOQI_LANE_SEND && lane->queue.first != NULL) {
+		if (soqi_unlikely(soqi_lane_is_spent(loop, s)) && loop->dead == 0) {
+			soqi_lane_dirty(loop, lane);
+			return;
+		}
 		soqi_datagrams_send(loop, s, lane);
+	}
 	soqi_lane_take(lane, SOQI_REQUEST_SEGMENTS, SOQI_REQUEST_BYTES, &ended);
 	soqi_ops_end(loop, s, &ended);
 	if (lane->taken == 0) {

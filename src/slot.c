@@ -62,6 +62,10 @@ void soqi_socket_blank(struct soq_socket *s)
 	s->watch = NULL;
 	s->path = NULL;
 	s->carriers = (struct soqi_carriers){ .buf_count = 0 };
+	s->split = 0;
+	s->split_asked = false;
+	s->split_proved = false;
+	s->spent_turn = 0;
 	s->from_list = false;
 	s->paused = false;
 	s->lent_count = 0;

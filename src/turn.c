@@ -26,7 +26,7 @@ static void die(struct soq_loop *loop, int error)
 
 static bool has_news(const struct soq_loop *loop, uint64_t made)
 {
-	return loop->settled_first != NULL || loop->events_made != made;
+	return loop->settled_first != NULL || loop->events_made != made || loop->dirty_count > 0;
 }
 
 /*
@@ -70,7 +70,7 @@ static int wait_parked(struct soq_loop *loop, int64_t until_ns)
 		return error;
 	soqi_receive_wake(loop, true);
 	soqi_flush(loop);
-	if (has_news(loop, made) || loop->dirty_count > 0)
+	if (has_news(loop, made))
 		until_ns = SOQI_NOW;
 	return loop->backend->wait(loop, until_ns);
 }
@@ -98,7 +98,9 @@ int soqi_turn(struct soq_loop *loop, int64_t until_ns)
 		loop->waits_skipped++;
 	} else if (loop->dead == 0) {
 		loop->waits_skipped = 0;
-		if (soqi_unlikely(loop->parked_count > 0) && !busy && loop->ready_events == 0 &&
+		/* Events nobody in this turn delivers are no reason to let them wait. */
+		if (soqi_unlikely(loop->parked_count > 0) && !busy &&
+		    (loop->ready_events == 0 || until_ns != SOQI_NOW) &&
 		    soqi_receive_may_wake(loop))
 			error = wait_parked(loop, until_ns);
 		else if (loop->spin_ns > 0 && until_ns != SOQI_NOW)
@@ -244,7 +246,7 @@ int64_t soq_loop_deadline(struct soq_loop *loop)
 	if (error != 0)
 		return error;
 	if (loop->dirty_count > 0 || loop->ready_events > 0 || atomic_load(&loop->posted) != NULL ||
-	    soqi_receive_may_wake(loop))
+	    loop->unsent || soqi_receive_may_wake(loop))
 		return 0;
 	first = soqi_timer_first(&loop->timers);
 	return first != NULL ? first->priv.timer_ns : INT64_MAX;

@@ -81,6 +81,10 @@ void soqi_fixed_forget(struct soqi_uring *impl, struct soq_pool *pool)
 	if (pool->fixed_index >= 0 && !impl->dead) {
 		(void)entry_set(impl, (unsigned)pool->fixed_index, NULL, 0);
 		impl->fixed_used &= ~(1u << pool->fixed_index);
+		/* There is a place again. */
+		for (struct soq_pool *other = pool->loop->pools; other != NULL; other = other->next)
+			if (other->fixed_error == -ENOSPC)
+				other->fixed_error = -EINPROGRESS;
 	}
 	pool->fixed_index = -1;
 	pool->fixed_error = -EINPROGRESS;

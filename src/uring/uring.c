@@ -22,6 +22,8 @@ static int uring_create(struct soq_loop *loop, const struct soq_loop_options *op
 		soqi_free(loop, impl, sizeof(*impl));
 		return error;
 	}
+	/* A smaller ring may have been made after a larger one was refused. */
+	loop->info.uring_step = "";
 	loop->impl = impl;
 	return 0;
 }
@@ -220,7 +222,8 @@ static int uring_wait(struct soq_loop *loop, int64_t until_ns)
 	if (result < 0 && result != -ETIME && result != -EINTR && result != -EAGAIN &&
 	    result != -EBUSY)
 		return uring_die(loop, impl, result);
-	if (io_uring_sq_ready(&impl->ring) == 0)
+	loop->unsent = io_uring_sq_ready(&impl->ring) > 0;
+	if (!loop->unsent)
 		loop->segments_used = 0;
 	(void)soqi_ring_reap(loop, impl);
 	reap_overflow(loop, impl);

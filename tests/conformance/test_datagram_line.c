@@ -70,12 +70,15 @@ static void one_that_fails_fails_alone(struct fixture *t)
 	datagrams_close(&d);
 }
 
-/* What the first has met is told once: to the second, and to nobody else. */
-static void refusal_is_told_to_the_next(struct fixture *t)
+/*
+ * What the first has met is told once: to the second, and to nobody else, whether or not
+ * a connect stands behind them.
+ */
+static void refusal(struct fixture *t, int connects)
 {
 	struct soq_socket *s = open_socket_of(t, AF_INET, SOCK_DGRAM);
 	struct soq_endpoint ep;
-	struct probe *p[3];
+	struct probe *p[3], *again_connected = probe(t);
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	socklen_t size = sizeof(ep.addr);
 
@@ -89,11 +92,43 @@ static void refusal_is_told_to_the_next(struct fixture *t)
 		p[i] = probe(t);
 		started(p[i], soq_send_async(s, &p[i]->op, "x", 1, 0));
 	}
+	if (connects) {
+		started(again_connected, soq_connect_async(s, &again_connected->op, &ep));
+		await(t, again_connected);
+	}
 	await(t, p[2]);
 	expect_end(p[0], 1, 0);
 	expect_end(p[1], -ECONNREFUSED, 0);
 	expect_end(p[2], 1, 0);
 	expect(soq_close(s), 0);
+}
+
+static void refusal_is_told_to_the_next(struct fixture *t)
+{
+	refusal(t, 0);
+	refusal(t, 1);
+}
+
+/* However many there are, others have their turn. */
+static void one_turn_has_its_limit(struct fixture *t)
+{
+	enum { MANY = 6000 };
+	struct datagrams d = datagrams_bound(t, AF_INET);
+	struct soq_op *ops = calloc(MANY, sizeof(*ops));
+	struct soq_event event;
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < MANY; i++)
+		expect(soq_send_to_async(d.a, &ops[i], "x", 1, 0, &d.at_b), 0);
+	expect_true(soq_loop_run(t->loop, SOQ_RUN_ONCE, 0) >= 0);
+	expect_true(stats_of(t).events_waiting < MANY / 2);
+	while (count < MANY) {
+		expect(soq_loop_harvest(t->loop, &event, 1, watchdog_ns()), 1);
+		expect(event.result, 1);
+		count++;
+	}
+	free(ops);
+	datagrams_close(&d);
 }
 
 /* One in line that is cancelled before its turn leaves a gap nobody notices. */
@@ -121,9 +156,8 @@ static void cancelled_one_is_not_sent(struct fixture *t)
 }
 
 static const struct conf_case cases[] = {
-	CASE(sends_in_line_leave_in_one_turn, "9e"),
-	CASE(one_that_fails_fails_alone, "9e"),
-	CASE(refusal_is_told_to_the_next, ""),
+	CASE(sends_in_line_leave_in_one_turn, "9e"), CASE(one_that_fails_fails_alone, "9e"),
+	CASE(refusal_is_told_to_the_next, ""),       CASE(one_turn_has_its_limit, ""),
 	CASE(cancelled_one_is_not_sent, "10a"),
 };
 

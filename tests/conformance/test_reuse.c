@@ -104,8 +104,48 @@ static void late_return_credits_nobody(struct fixture *t)
 	pool_close(pool);
 }
 
+/*
+ * A socket whose segments the library had to cut says nothing of the next in its slot: a
+ * peer that lets the kernel put them together gets them as one again.
+ */
+static void next_socket_is_cut_by_the_kernel_again(struct fixture *t)
+{
+	static char bytes[3000];
+	struct iovec one = { bytes, sizeof(bytes) };
+	struct soq_endpoint at;
+	struct soq_socket *peer = bound_socket(t, AF_INET, SOCK_DGRAM, &at);
+	int64_t first[3];
+
+	expect(soq_socket_set_message_info(peer, SOQ_INFO_SEGMENTS), 0);
+	for (unsigned i = 0; i < COUNT_OF(first); i++) {
+		struct soq_socket *s = open_socket_of(t, AF_INET, SOCK_DGRAM);
+		struct soq_message m = { .size = sizeof(m),
+					 .segments = &one,
+					 .segment_count = 1,
+					 .info = SOQ_INFO_SEGMENTS,
+					 .segment_size_bytes = 1000,
+					 .peer = at };
+		struct probe *closed = probe(t);
+		/* Without a checksum the kernel refuses to cut. */
+		int no_check = i == 1;
+		char in[4000];
+		int64_t got;
+
+		expect(soq_option_set(s, SOL_SOCKET, SO_NO_CHECK, &no_check, sizeof(no_check)), 0);
+		expect(soq_send_msg(s, &m, 0), sizeof(bytes));
+		first[i] = got = soq_recv(peer, in, sizeof(in), 0);
+		while (got < (int64_t)sizeof(bytes))
+			got += soq_recv(peer, in, sizeof(in), 0);
+		started(closed, soq_close_async(s, &closed->op));
+		await(t, closed);
+	}
+	expect(first[2], first[0]);
+	expect(soq_close(peer), 0);
+}
+
 static const struct conf_case cases[] = {
 	CASE(late_return_credits_nobody, "15a"),
+	CASE(next_socket_is_cut_by_the_kernel_again, ""),
 	CASE(stale_completions_reach_nobody, "1b 15a"),
 };
 
