@@ -18,6 +18,11 @@
 #define BUF_COUNT_DEFAULT      128u
 /* An eighth: four sockets that return nothing leave half of the pool to the others. */
 #define SHARES_DEFAULT 8u
+/*
+ * Linux 6.1 keeps the first 64 groups when their ring is taken back, and goes on in the
+ * next ring of that number where it had stopped in the last.
+ */
+#define GROUP_MIN 64u
 /* Of each class a quarter is for those who find the ring empty. */
 #define RESERVES 4u
 /* Below this a smaller ring locks no less memory: it has one page anyhow. */
@@ -106,7 +111,7 @@ static void class_init(struct soq_pool *pool, struct soqi_pool_class *class,
 	class->first = pool->buf_count;
 	class->count = as->buf_count;
 	class->reserve = as->buf_count < RESERVES ? as->buf_count / 2 : as->buf_count / RESERVES;
-	class->group = (uint16_t)(pool->id_first + class->first);
+	class->group = (uint16_t)(GROUP_MIN + pool->id_first + class->first);
 	for (class->ring_entries = 1; class->ring_entries < class->count;)
 		class->ring_entries *= 2;
 	pool->buf_count += class->count;

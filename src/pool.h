@@ -54,7 +54,8 @@ struct soqi_pool_class {
 	void *ring;                 /* where the kernel picks, if it is registered */
 	uint32_t ring_entries;
 	uint16_t ring_tail;
-	uint16_t group; /* what the kernel calls it: the id of its first buf */
+	uint16_t
+		group; /* what the kernel calls it: as the id of its first buf, and a little more */
 	bool registered;
 };
 
