@@ -91,14 +91,18 @@ static void sync_receive_behind_more_than_the_share_is_busy(struct fixture *t)
 	close(fd);
 }
 
-/* Another socket takes the last buf inside the call, which only its caller can return. */
+/*
+ * Another socket takes the last buf inside the call, which only its caller can return. Or
+ * the kernel serves the two the other way round (6.1 does): then there are bytes for it.
+ */
 static void sync_receive_whose_turn_does_not_come_is_busy(struct fixture *t)
 {
-	struct soq_pool *pool = pool_of(t, 1, 1024, 1);
+	struct soq_pool *pool = pool_of(t, 1, 512, 1);
 	struct keeper k = { .count = 0 }, m = { .count = 0 };
 	struct probe *other = keeper_probe(t, &k), *before = keeper_probe(t, &m);
 	struct soq_socket *a, *b;
 	char in[8];
+	int64_t result;
 	int fd_a, fd_b;
 
 	a = pair_raw(t, AF_INET, &fd_a);
@@ -107,12 +111,14 @@ static void sync_receive_whose_turn_does_not_come_is_busy(struct fixture *t)
 	settle(t);
 	started(before, soq_recv_buf_async(a, &before->op, pool, 0));
 	raw_send(fd_b, "x", 1);
-	raw_send(fd_a, "y", 1);
-	expect(soq_recv(a, in, sizeof(in), 0), -EBUSY);
-	await(t, other);
-	expect(soq_buf_return(k.bufs[0]), 0);
-	await(t, before);
-	expect(soq_buf_return(m.bufs[0]), 0);
+	raw_fill(fd_a, 1, 0, 516);
+	result = soq_recv(a, in, sizeof(in), 0);
+	expect(result, result > 0 ? 4 : -EBUSY);
+	run_until(t, k.count + m.count == 1);
+	expect(k.count, result > 0 ? 0 : 1);
+	expect(soq_buf_return(k.count ? k.bufs[0] : m.bufs[0]), 0);
+	run_until(t, finished(other) && finished(before));
+	expect(soq_buf_return(result > 0 ? k.bufs[0] : m.bufs[0]), 0);
 	expect(soq_close(a), 0);
 	expect(soq_close(b), 0);
 	pool_close(pool);
