@@ -7,6 +7,9 @@
 #define _GNU_SOURCE
 #include "support.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 enum receiving { NO_RECV, IDLE, EXACT };
 enum end { FIN, RST, DATA_RST, FIN_RST };
 
@@ -44,12 +47,27 @@ static void start_all(struct fixture *t, struct situation *x, enum receiving rec
 	expect(x->recv->events + x->sent->events, 0);
 }
 
+/* Another CPU may take in the reset before the FIN: so not before that is acknowledged. */
+static void await_fin_acknowledged(int fd)
+{
+	int64_t until_ns = now_ns() + watchdog_ns();
+	struct tcp_info info = { 0 };
+	socklen_t size = sizeof(info);
+
+	do
+		expect(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+	while (info.tcpi_state != TCP_FIN_WAIT2 && now_ns() < until_ns);
+	expect(info.tcpi_state, TCP_FIN_WAIT2);
+}
+
 static void act(struct situation *x, enum end end)
 {
 	if (end == DATA_RST)
 		raw_send(x->fd, "data", 4);
 	if (end == FIN || end == FIN_RST)
 		raw_fin(x->fd);
+	if (end == FIN_RST)
+		await_fin_acknowledged(x->fd);
 	if (end != FIN) {
 		raw_reset(x->fd);
 		x->fd = -1;
