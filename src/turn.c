@@ -59,20 +59,20 @@ static int wait_spinning(struct soq_loop *loop, int64_t until_ns)
 
 /*
  * Bufs are there and sockets wait for one, though not eight came home for each: if
- * nothing else happens, now is their time.
+ * nothing else happens, now is their time. Who was let go on may find nothing to read,
+ * and then it is the next one's, before the loop may sleep.
  */
 static int wait_parked(struct soq_loop *loop, int64_t until_ns)
 {
 	uint64_t made = loop->events_made;
 	int error = loop->backend->wait(loop, SOQI_NOW);
 
-	if (error != 0 || has_news(loop, made))
-		return error;
-	soqi_receive_wake(loop, true);
-	soqi_flush(loop);
-	if (has_news(loop, made))
-		until_ns = SOQI_NOW;
-	return loop->backend->wait(loop, until_ns);
+	while (error == 0 && !has_news(loop, made) && soqi_receive_may_wake(loop)) {
+		soqi_receive_wake(loop, true);
+		soqi_flush(loop);
+		error = loop->backend->wait(loop, SOQI_NOW);
+	}
+	return error != 0 || has_news(loop, made) ? error : loop->backend->wait(loop, until_ns);
 }
 
 int soqi_turn(struct soq_loop *loop, int64_t until_ns)

@@ -187,6 +187,40 @@ static void busy_loop_lets_them_go_on(struct fixture *t)
 	queue_close(t, &q);
 }
 
+/* Those let go on before it find nothing to read: it must not wait for them. */
+static void who_has_bytes_goes_on_behind_those_who_have_none(struct fixture *t)
+{
+	struct soq_pool *pool = pool_of(t, 2, 512, 1);
+	struct keeper held = { .count = 0 }, k = { .count = 0 };
+	struct probe *p[12];
+	struct soq_socket *s[12];
+	int fd[12];
+
+	for (unsigned i = 0; i < COUNT_OF(p); i++) {
+		s[i] = pair_raw(t, AF_INET, &fd[i]);
+		p[i] = keeper_probe(t, i < 2 ? &held : &k);
+		if (i < 2)
+			raw_fill(fd[i], i, 0, 512);
+		started(p[i], soq_recv_buf_async(s[i], &p[i]->op, pool, 0));
+		if (i < 2)
+			run_until(t, held.count == i + 1);
+	}
+	settle(t);
+	expect(pool_info(pool).parked, COUNT_OF(p) - 2);
+	raw_fill(fd[11], 11, 0, 512);
+	keeper_return_rest(&held);
+	run_until(t, k.count == 1);
+	expect_end(p[11], 512, 0);
+	keeper_return_rest(&k);
+	for (unsigned i = 0; i < COUNT_OF(p); i++) {
+		expect(soq_close(s[i]), 0);
+		close(fd[i]);
+	}
+	for (unsigned i = 0; i < COUNT_OF(p); i++)
+		await(t, p[i]);
+	pool_close(pool);
+}
+
 #define CONNECTIONS 64
 #define EACH_BYTES  (24 * 512)
 
@@ -312,6 +346,7 @@ static const struct conf_case cases[] = {
 	CASE(turns_that_do_not_wait_let_them_go_on, "5f"),
 	CASE(busy_loop_lets_them_go_on, "5f"),
 	CASE(one_that_never_returns_holds_up_nobody, "5f"),
+	CASE(who_has_bytes_goes_on_behind_those_who_have_none, "5f"),
 	CASE(failing_tries_are_no_returns, "5f"),
 };
 
