@@ -9,12 +9,14 @@ build=$root/build/perf
 bin=$build/perf
 quick=0
 duration=0.4
-rounds=5
+rounds=
 placement=same
+micro=0
 
 usage() {
 	cat <<'TEXT'
 perf/run.sh [--quick] [-d SECONDS] [--rounds N] [--placement same|split|none]
+perf/run.sh --micro [--quick] [--rounds N]
 
 Installs what is missing (Debian, apt-get), builds a release in build/perf, then lets
 `soqperf rr` talk over loopback to servers in turn: soq on io_uring and on epoll, from a
@@ -28,6 +30,9 @@ Under two minutes after the build.
   --rounds N     rounds over all servers (5)
   --placement P  both ends on one CPU (same: the steadiest CPU numbers), on two (split),
                  or wherever they are put (none)
+  --micro        nothing of the above but what each piece of the library costs, beside the
+                 same without it: medians of 15 rounds (--rounds) in random order, about a
+                 minute; installs libbenchmark-dev and g++ too (perf/micro/README.md)
 
 Exits 1 if a byte was wrong or a request lost, 3 if it could not run.
 TEXT
@@ -42,7 +47,8 @@ parse() {
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--help | -h) usage; exit 0 ;;
-		--quick) quick=1; duration=0.1 rounds=2 ;;
+		--quick) quick=1; duration=0.1 rounds=${rounds:-2} ;;
+		--micro) micro=1 ;;
 		-d) duration=${2:?-d needs seconds}; shift ;;
 		--rounds) rounds=${2:?--rounds needs a number}; shift ;;
 		--placement) placement=${2:?--placement needs same, split or none}; shift ;;
@@ -50,6 +56,8 @@ parse() {
 		esac
 		shift
 	done
+	((micro)) && rounds=${rounds:-15}
+	rounds=${rounds:-5}
 }
 
 prepare() {
@@ -60,6 +68,9 @@ prepare() {
 	if ! need_packages liburing-dev; then
 		echo "perf/run.sh: no liburing: measuring epoll alone"
 		uring=OFF
+	fi
+	if ((micro)); then
+		need_packages g++ libbenchmark-dev || die "--micro needs these packages"
 	fi
 }
 
@@ -179,6 +190,21 @@ datagrams() {
 	"$bin/soq-datagrams" --rounds $rounds || failed=1
 }
 
+# In random order, so that no benchmark has all of a bad moment.
+micro() {
+	local seconds=0.03
+	((quick)) && seconds=0.001
+	[ -x "$bin/micro/soq-micro" ] || die "soq-micro was not built, see $build/build.log"
+	"$bin/micro/soq-micro" --benchmark_min_time=$seconds --benchmark_repetitions="$rounds" \
+		--benchmark_enable_random_interleaving=true --benchmark_report_aggregates_only=true \
+		--benchmark_format=csv 2>"$errors" >"$rows" || { cat "$errors" >&2; exit 1; }
+	echo
+	echo "ns of each item, medians of $rounds rounds; +-: how much soq's own rounds differ"
+	echo
+	"$bin/micro/soq-micro" --benchmark_list_tests=true |
+		awk -f "$root/perf/micro/table.awk" - "$rows"
+}
+
 main() {
 	local pressure_before started_ns
 	parse "$@"
@@ -189,6 +215,10 @@ main() {
 	rows=$work/rows.csv errors=$work/errors skipped=$work/skipped failed=0
 	: >"$rows"
 	: >"$skipped"
+	if ((micro)); then
+		micro
+		return
+	fi
 	pressure_before=$(pressure)
 	started_ns=$(date +%s%N)
 	measure
