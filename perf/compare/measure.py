@@ -108,7 +108,7 @@ class Bench:
 
     def calls(self, command, scenario):
         """System calls per request, those of set-up and end taken out by a difference."""
-        few = max(500, 10 * scenario.connections)
+        few = max(500, 10 * scenario.connections * scenario.pipeline)
         many = 4 * few
         counts = [self.count_calls(command, scenario, requests) for requests in (few, many)]
         return (counts[1] - counts[0]) / (many - few) if all(counts) else None
