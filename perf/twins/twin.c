@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define EXIT_USAGE      2
-#define EXIT_CANNOT_RUN 3
+#define EXIT_CANNOT_RUN TWIN_EXIT_CANNOT_RUN
 
 /* Splits `[host]:port` or `host:port`; the parts lie in `host`. NULL if it is neither. */
 static char *split(char *host, char **host_out)
@@ -74,7 +74,7 @@ int twin_listen(const char *text)
 	return fd;
 }
 
-static void say_listening(int fd, const struct twin *twin)
+void twin_say_listening(int fd, const struct twin *twin)
 {
 	char host[INET6_ADDRSTRLEN], port[8], text[80];
 	struct sockaddr_storage address = { 0 };
@@ -133,7 +133,7 @@ static int serve(int listen_fd, int signal_fd, bool option_given, const struct t
 		fprintf(stderr, "%s: cannot run: %s\n", twin->name, strerror(-ret));
 		return EXIT_CANNOT_RUN;
 	}
-	say_listening(listen_fd, twin);
+	twin_say_listening(listen_fd, twin);
 	do {
 		ret = twin->turn(state);
 	} while (ret == TWIN_TURN_ECHO ||
@@ -156,30 +156,39 @@ static int usage(const struct twin *twin, FILE *file, int code)
 	return code;
 }
 
-int twin_main(int argc, char **argv, const struct twin *twin)
+int twin_open(int argc, char **argv, const struct twin *twin, bool *option_given_out)
 {
 	const char *endpoint = NULL;
-	bool option_given = false;
-	int listen_fd, code;
+	int listen_fd;
 
+	*option_given_out = false;
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--help") == 0)
-			return usage(twin, stdout, EXIT_SUCCESS);
+			exit(usage(twin, stdout, EXIT_SUCCESS));
 		if (twin->option && strcmp(argv[i], twin->option) == 0)
-			option_given = true;
+			*option_given_out = true;
 		else if (argv[i][0] != '-' && !endpoint)
 			endpoint = argv[i];
 		else
-			return usage(twin, stderr, EXIT_USAGE);
+			exit(usage(twin, stderr, EXIT_USAGE));
 	}
 	if (!endpoint)
-		return usage(twin, stderr, EXIT_USAGE);
+		exit(usage(twin, stderr, EXIT_USAGE));
 	limits_raise_files();
 	listen_fd = twin_listen(endpoint);
 	if (listen_fd < 0) {
 		fprintf(stderr, "%s: %s: %s\n", twin->name, endpoint, strerror(-listen_fd));
-		return EXIT_CANNOT_RUN;
+		exit(EXIT_CANNOT_RUN);
 	}
+	return listen_fd;
+}
+
+int twin_main(int argc, char **argv, const struct twin *twin)
+{
+	bool option_given;
+	int listen_fd, code;
+
+	listen_fd = twin_open(argc, argv, twin, &option_given);
 	code = serve(listen_fd, open_signals(), option_given, twin);
 	close(listen_fd);
 	return code;

@@ -10,6 +10,8 @@
 
 #define TWIN_BUFFER_BYTES 16384u /* as soqperf's server has */
 
+#define TWIN_EXIT_CANNOT_RUN 3
+
 /* What a turn saw beside the echo's own events. */
 enum twin_turn { TWIN_TURN_ECHO = 0, TWIN_TURN_WATCHED = 1 };
 
@@ -30,6 +32,15 @@ struct twin {
  * connections have TCP_NODELAY. Returns the descriptor or -errno.
  */
 int twin_listen(const char *text);
+
+/*
+ * The two halves of twin_main() before its loop, for servers with a loop of their own
+ * (../peers): they need no functions in `twin`. twin_open() reads the arguments and
+ * listens, or ends the program. twin_say_listening() is for a server that takes
+ * signals already.
+ */
+int twin_open(int argc, char **argv, const struct twin *twin, bool *option_given_out);
+void twin_say_listening(int fd, const struct twin *twin);
 
 /* Listens, serves until SIGTERM or SIGINT, reports. Returns the exit code. */
 int twin_main(int argc, char **argv, const struct twin *twin);

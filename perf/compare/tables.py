@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""Medians, ratios, and how the result is printed and kept."""
+import csv
+import json
+import os
+import platform
+import statistics
+
+EPOLLS = ("raw epoll", "raw epoll, edge")
+RINGS = ("raw liburing", "raw ring")
+COLUMNS = ("server_ns", "client_ns", "rate", "p50_ns", "p99_ns", "enters", "sqes")
+
+
+def median(values):
+    values = [v for v in values if v is not None]
+    return statistics.median(values) if values else None
+
+
+def shown(value, form, scale=1):
+    return "-" if value is None else format(value / scale, form)
+
+
+class Result:
+    def __init__(self, options, scenarios, servers, rows, calls, memory, noise, absent, notes):
+        self.options, self.scenarios, self.servers = options, scenarios, servers
+        self.rows, self.calls, self.memory = rows, calls, memory
+        self.noise, self.absent, self.notes = noise, absent, notes
+        self.summary = [self.summarise(scenario, server)
+                        for scenario in scenarios for server in servers
+                        if self.of(scenario, server)]
+
+    def of(self, scenario, server):
+        return [r for r in self.rows if r["scenario"] == scenario and r["server"] == server]
+
+    def ratio(self, scenario, server, references):
+        """The median of the rounds' own ratios to the best of the references."""
+        best = {}
+        for reference in references:
+            for row in self.of(scenario, reference):
+                best[row["round"]] = min(row["server_ns"],
+                                         best.get(row["round"], row["server_ns"]))
+        return median([row["server_ns"] / best[row["round"]]
+                       for row in self.of(scenario, server) if row["round"] in best])
+
+    def summarise(self, scenario, server):
+        rows = self.of(scenario, server)
+        line = {"scenario": scenario, "server": server, "rounds": len(rows)}
+        line.update({column: median([r[column] for r in rows]) for column in COLUMNS})
+        costs = [r["server_ns"] for r in rows]
+        line["spread"] = (max(costs) - min(costs)) / line["server_ns"]
+        line["to_epoll"] = self.ratio(scenario, server, EPOLLS)
+        line["to_ring"] = self.ratio(scenario, server, RINGS)
+        line["calls"] = self.calls.get((server, scenario))
+        return line
+
+    def print_scenario(self, scenario):
+        lines = [s for s in self.summary if s["scenario"] == scenario]
+        print(f"\n{scenario}\n")
+        print(f"{'server':<20}{'server ns':>10}{'/epoll':>8}{'/ring':>8}{'req/s':>10}"
+              f"{'p50 us':>9}{'p99 us':>9}{'calls':>8}")
+        for s in lines:
+            print(f"{s['server']:<20}{s['server_ns']:>10.0f}{shown(s['to_epoll'], '>8.2f'):>8}"
+                  f"{shown(s['to_ring'], '>8.2f'):>8}{s['rate']:>10.0f}"
+                  f"{shown(s['p50_ns'], '>9.1f', 1e3):>9}{shown(s['p99_ns'], '>9.1f', 1e3):>9}"
+                  f"{shown(s['calls'], '>8.2f'):>8}")
+        if lines:
+            spreads = sorted(s["spread"] for s in lines)
+            print(f"between rounds: half of the servers differ by more than "
+                  f"{100 * statistics.median(spreads):.0f} %, the worst by {100 * spreads[-1]:.0f} %")
+
+    def print_memory(self):
+        print("\nresident memory of the server's process (the kernel's own is not in it)\n")
+        print(f"{'server':<20}{'idle KiB':>10}{'connections':>13}{'B each, 64 B':>14}"
+              f"{'B each, 16 KiB':>16}")
+        for server in self.servers:
+            m = self.memory.get(server)
+            if m:
+                print(f"{server:<20}{m['idle_bytes'] / 1024:>10.0f}{m['connections']:>13}"
+                      f"{m['bytes_64']:>14.0f}{m['bytes_16384']:>16.0f}")
+
+    def print(self):
+        print(f"Linux {platform.release()}, {os.cpu_count()} CPUs, placement "
+              f"{self.options.placement}, {self.options.rounds} rounds of "
+              f"{self.options.seconds} s, seed {self.options.seed}")
+        for scenario in self.scenarios:
+            self.print_scenario(scenario)
+        self.print_memory()
+        print()
+        if self.noise.stolen_percent is not None:
+            print(f"stolen by the host meanwhile: {self.noise.stolen_percent:.1f} % of the CPUs")
+        if self.noise.waited_percent is not None:
+            print(f"something waited for a CPU {self.noise.waited_percent:.0f} % of the time "
+                  "(two ends on one CPU wait for each other)")
+        if self.absent:
+            print("not built, since their libraries are not here: " + "; ".join(self.absent))
+        for note in self.notes:
+            print("note: " + note)
+
+    def write(self, folder):
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "runs.csv"), "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, ["round", "scenario", "server", *COLUMNS, "errors"])
+            writer.writeheader()
+            writer.writerows(self.rows)
+        document = {
+            "schema": "soq-compare/1",
+            "kernel": platform.release(),
+            "cpus": os.cpu_count(),
+            "placement": self.options.placement,
+            "rounds": self.options.rounds,
+            "seconds": self.options.seconds,
+            "seed": self.options.seed,
+            "stolen_percent": self.noise.stolen_percent,
+            "waited_percent": self.noise.waited_percent,
+            "not_built": self.absent,
+            "notes": self.notes,
+            "summary": self.summary,
+            "memory": self.memory,
+            "runs": self.rows,
+        }
+        with open(os.path.join(folder, "compare.json"), "w", encoding="utf-8") as file:
+            json.dump(document, file, indent=2)
+            file.write("\n")
+        with open(os.path.join(folder, "compare.csv"), "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(self.summary[0]))
+            writer.writeheader()
+            writer.writerows(self.summary)
+        print(f"written: compare.json, compare.csv (medians), runs.csv in {os.path.relpath(folder)}")
