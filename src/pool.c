@@ -246,7 +246,8 @@ static bool make_smaller(struct soq_pool_options *options)
 		}
 		count += options->classes[i].buf_count;
 	}
-	options->share = (uint32_t)((uint64_t)options->share * count / before);
+	if (smaller)
+		options->share = (uint32_t)((uint64_t)options->share * count / before);
 	if (options->share == 0)
 		options->share = 1;
 	return smaller;
