@@ -239,8 +239,7 @@ int32_t soqi_batch_serve(struct soq_socket *s, struct soqi_lane *lane)
 	if (soqi_unlikely(loop->dead != 0))
 		return loop->dead;
 	result = soqi_batch_try(s, op, loop->batch, MSG_DONTWAIT, s->split);
-	if (lane->index == SOQI_LANE_SEND && result >= (int32_t)(CALLS_MAX * SOQI_BATCH_MESSAGES))
-		soqi_lane_spent(loop, s);
+	lane->spent = result >= (int32_t)(CALLS_MAX * SOQI_BATCH_MESSAGES);
 	loop->stats.requests++;
 	loop->stats.completions += result != -EAGAIN;
 	for (int32_t i = 0; (op->priv.flags & SOQI_OP_BATCH) && i < result; i++) {

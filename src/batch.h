@@ -69,21 +69,6 @@ void soqi_batch_borrow(const struct soq_socket *s, const struct soq_message *mes
 /* sendmmsg(2) that does not wait: messages sent, or -errno. */
 int soqi_batch_call(int fd, struct mmsghdr *headers, unsigned count, int flags);
 
-/*
- * The send lane has had its part of this turn: what is left of it waits for the next, or
- * the rounds of an immediate backend would give it many.
- */
-static inline void soqi_lane_spent(const struct soq_loop *loop, struct soq_socket *s)
-{
-	s->spent_turn = (uint8_t)loop->stats.turns;
-}
-
-/* Now and then a turn too many is waited for: the byte has come round. */
-static inline bool soqi_lane_is_spent(const struct soq_loop *loop, const struct soq_socket *s)
-{
-	return s->spent_turn == (uint8_t)loop->stats.turns;
-}
-
 /* datagrams.c. Sends what stands in line in a send lane, if it is datagrams, and can leave now. */
 void soqi_datagrams_send(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane);
 

@@ -42,12 +42,10 @@ bool soqi_carry_is_over(const struct soq_socket *s)
 static void adapt(struct soq_socket *s, const struct soq_pool *pool, size_t size_bytes)
 {
 	uint32_t last = pool->class_count - 1;
-	uint32_t now = s->buf_class;
+	uint32_t now = soqi_pool_class_wanted(s, pool);
 
 	if (last == 0 || !soqi_is_stream(s))
 		return;
-	if (now > last)
-		now = last;
 	if (now < last && size_bytes >= pool->classes[now].size_bytes) {
 		now++;
 		s->buf_small_count = 0;
@@ -88,9 +86,9 @@ static void take_out(struct soqi_carriers *carriers, struct soq_op *op)
 		carriers->last = before;
 }
 
-/* Gates or lets go what the socket carries, as the caller has its share or not. */
-static void regate(struct soq_loop *loop, struct soq_socket *s)
+void soqi_carry_regate(struct soq_socket *s)
 {
+	struct soq_loop *loop = s->loop;
 	struct soq_op *op = s->carriers.first;
 
 	for (; op != NULL; op = op == s->carriers.last ? NULL : op->priv.next) {
@@ -116,11 +114,11 @@ void soqi_carry(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op, 
 	op->priv.buf_last = buf;
 	loop->stats.bytes_received += buf->size_bytes;
 	if (soqi_unlikely(s->lent_count >= pool->share))
-		regate(loop, s);
+		soqi_carry_regate(s);
 	adapt(s, pool, buf->size_bytes);
 }
 
-struct soq_buf *soqi_carry_lend(struct soq_loop *loop, struct soq_op *op)
+struct soq_buf *soqi_carry_lend(struct soq_op *op)
 {
 	struct soq_pool *pool = soqi_pool_of(op);
 	struct soq_socket *s = op->priv.socket;
@@ -144,7 +142,7 @@ struct soq_buf *soqi_carry_lend(struct soq_loop *loop, struct soq_op *op)
 	pool->lends++;
 	s->lent_count++;
 	if (soqi_unlikely(s->carriers.first != NULL && s->lent_count >= pool->share))
-		regate(loop, s);
+		soqi_carry_regate(s);
 	return buf;
 }
 
@@ -156,7 +154,7 @@ void soqi_carry_returned(struct soq_loop *loop, struct soq_socket *s)
 	s->lent_count--;
 	soqi_receive_unpause(s);
 	if (soqi_unlikely(s->carriers.first != NULL))
-		regate(loop, s);
+		soqi_carry_regate(s);
 	if (lane->queue.first != NULL && !lane->in_kernel)
 		soqi_lane_dirty(loop, lane);
 }
@@ -200,9 +198,4 @@ bool soqi_carry_drop(struct soq_socket *s)
 		drop_bufs(s, op);
 	}
 	return carriers.first != NULL;
-}
-
-void soqi_carry_fail(struct soq_socket *s)
-{
-	regate(s->loop, s);
 }

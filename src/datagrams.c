@@ -96,5 +96,5 @@ void soqi_datagrams_send(struct soq_loop *loop, struct soq_socket *s, struct soq
 		for (int i = 0; i < sent; i++)
 			settle_one(loop, s, lane, (int32_t)loop->batch->headers[i].msg_len);
 	}
-	soqi_lane_spent(loop, s);
+	lane->spent = true;
 }

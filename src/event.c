@@ -143,13 +143,13 @@ static bool is_first_of_two(const struct soq_op *op)
 }
 
 /* Whether the event was one of a buf with more to follow. */
-static bool take_buf(struct soq_loop *loop, struct soq_op *op, struct soq_event *event)
+static bool take_buf(struct soq_op *op, struct soq_event *event)
 {
 	struct soq_buf *buf = op->priv.buf_first;
 
 	if (buf == NULL)
 		return false;
-	event->buf = soqi_carry_lend(loop, op);
+	event->buf = soqi_carry_lend(op);
 	if (!(op->priv.flags & SOQ_MULTISHOT))
 		return false;
 	event->result = (int64_t)buf->size_bytes;
@@ -167,7 +167,7 @@ void soqi_op_take(struct soq_loop *loop, struct soq_op *op, struct soq_event *ev
 	event->op = op;
 	if (op->priv.kind == SOQI_KIND_ACCEPT)
 		accepted = op->priv.carried_first;
-	else if (op->priv.kind == SOQI_KIND_RECV_BUF && take_buf(loop, op, event))
+	else if (op->priv.kind == SOQI_KIND_RECV_BUF && take_buf(op, event))
 		return;
 	if (op->priv.kind == SOQI_KIND_POLL && op->priv.moved != 0) {
 		event->result = (int64_t)op->priv.moved;

@@ -79,6 +79,7 @@ struct soqi_lane {
 	bool parked : 1;    /* waits for a buf of an empty pool */
 	bool multishot : 1; /* its request brings one buf after another */
 	bool lazy : 1;      /* its request was a lazy send, and has not ended well */
+	bool spent : 1;     /* has sent all it may in one turn: see soqi_flush() */
 	int32_t sync_cause; /* why a synchronous call was cut short; 0 none */
 };
 

@@ -18,7 +18,7 @@
 struct soqi_pool_class *soqi_pool_class_for(const struct soq_socket *s, struct soq_pool *pool)
 {
 	uint32_t last = pool->class_count - 1;
-	uint32_t want = s->buf_class < last ? s->buf_class : last;
+	uint32_t want = soqi_pool_class_wanted(s, pool);
 
 	if (!soqi_is_stream(s))
 		return soqi_class_has(&pool->classes[last]) ? &pool->classes[last] : NULL;
@@ -140,7 +140,7 @@ static void fail_one(struct soq_socket *s)
 {
 	struct soqi_lane *lane = &s->lane[SOQI_LANE_RECV];
 
-	soqi_carry_fail(s);
+	soqi_carry_regate(s);
 	if (lane->queue.first == NULL || lane->in_kernel)
 		return;
 	soqi_receive_unpark(lane);

@@ -120,6 +120,13 @@ static inline struct soq_pool *soqi_pool_of(const struct soq_op *op)
 	return (struct soq_pool *)(uintptr_t)op->priv.data;
 }
 
+/* The class that fits what a stream has received lately. */
+static inline uint32_t soqi_pool_class_wanted(const struct soq_socket *s,
+					      const struct soq_pool *pool)
+{
+	return s->buf_class < pool->class_count ? s->buf_class : pool->class_count - 1;
+}
+
 /* Whether the head of the lane is such a receive. */
 static inline bool soqi_is_receive(const struct soqi_lane *lane)
 {
@@ -177,8 +184,6 @@ void soqi_receive_leave(struct soq_socket *s, struct soqi_lane *lane);
 /* Fills its request; false: it was tried at once, and is settled. */
 bool soqi_receive_request(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
 			  struct soqi_request *request);
-/* The receive side of a socket without a connection is shut, and nothing is left to read. */
-bool soqi_receive_is_over(const struct soq_socket *s);
 /* Its request is in the kernel: wants it cancelled if the socket has its share. */
 void soqi_receive_pause(struct soq_socket *s, struct soqi_lane *lane);
 /* A buf arrived, and more follow. */
@@ -198,15 +203,15 @@ bool soqi_carry_is_over(const struct soq_socket *s);
 void soqi_carry(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op,
 		struct soq_buf *buf);
 /* The first buf that `op` carries goes to the caller. Returns it. */
-struct soq_buf *soqi_carry_lend(struct soq_loop *loop, struct soq_op *op);
+struct soq_buf *soqi_carry_lend(struct soq_op *op);
 /* One of the socket's came home. */
 void soqi_carry_returned(struct soq_loop *loop, struct soq_socket *s);
 /* The op ends: one that was cut short is not gated any more. */
 void soqi_carry_end(struct soq_loop *loop, struct soq_op *op);
 /* The socket is being closed: what was not delivered goes home. Whether there was any. */
 bool soqi_carry_drop(struct soq_socket *s);
-/* The backend is dead: nothing is gated any more. */
-void soqi_carry_fail(struct soq_socket *s);
+/* Gates or lets go what the socket carries, as the caller has its share or not. */
+void soqi_carry_regate(struct soq_socket *s);
 
 /* park.c. The class the socket's next buf shall come from, or one that has any; or NULL. */
 struct soqi_pool_class *soqi_pool_class_for(const struct soq_socket *s, struct soq_pool *pool);

@@ -87,16 +87,16 @@ void soqi_receive_leave(struct soq_socket *s, struct soqi_lane *lane)
 bool soqi_receive_may_go(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
 {
 	struct soq_pool *pool;
+	bool over;
 
 	if (lane->index != SOQI_LANE_RECV || lane->queue.first == NULL || loop->dead != 0)
 		return true;
 	/* What may be gated comes first. */
-	if (soqi_unlikely(s->carriers.first != NULL) && soqi_carry_is_over(s))
-		return false;
+	over = soqi_unlikely(s->carriers.first != NULL) && soqi_carry_is_over(s);
 	if (!soqi_is_receive(lane))
-		return true;
+		return !over;
 	pool = soqi_pool_of(lane->queue.first);
-	if (soqi_unlikely(soqi_carry_credit(s, pool) == 0))
+	if (soqi_unlikely(over || soqi_carry_credit(s, pool) == 0))
 		pause(s, pool);
 	else if (soqi_likely(soqi_pool_class_for(s, pool) != NULL))
 		return true;
@@ -135,12 +135,6 @@ static bool try_now(struct soq_loop *loop, struct soq_socket *s, struct soqi_lan
 	soqi_judge_note(s, lane->result);
 	soqi_settled_push(loop, lane);
 	return true;
-}
-
-bool soqi_receive_is_over(const struct soq_socket *s)
-{
-	return !soqi_is_connection(s) && recv(s->fd, NULL, 0, MSG_PEEK | MSG_DONTWAIT) < 0 &&
-	       errno == EAGAIN;
 }
 
 /* The room of a one-shot receive of a message in the kernel, or NULL. */
@@ -192,8 +186,7 @@ bool soqi_receive_request(struct soq_loop *loop, struct soq_socket *s, struct so
 /* Whether bufs of another class would fit better, and there are any. */
 static bool fits_badly(const struct soq_socket *s, const struct soq_pool *pool)
 {
-	uint32_t last = pool->class_count - 1;
-	uint32_t want = s->buf_class < last ? s->buf_class : last;
+	uint32_t want = soqi_pool_class_wanted(s, pool);
 
 	return soqi_is_stream(s) && s->asked_class != want && soqi_class_has(&pool->classes[want]);
 }

@@ -382,13 +382,8 @@ static void serve(struct soq_loop *loop, struct soqi_lane *lane)
 	}
 	if (must_wait(s, lane) || !soqi_receive_may_go(loop, s, lane))
 		return;
-	if (lane->whole && lane->index == SOQI_LANE_SEND && lane->queue.first != NULL) {
-		if (soqi_unlikely(soqi_lane_is_spent(loop, s)) && loop->dead == 0) {
-			soqi_lane_dirty(loop, lane);
-			return;
-		}
+	if (lane->whole && lane->index == SOQI_LANE_SEND && lane->queue.first != NULL)
 		soqi_datagrams_send(loop, s, lane);
-	}
 	soqi_lane_take(lane, SOQI_REQUEST_SEGMENTS, SOQI_REQUEST_BYTES, &ended);
 	soqi_ops_end(loop, s, &ended);
 	if (lane->taken == 0) {
@@ -417,6 +412,12 @@ void soqi_flush(struct soq_loop *loop)
 			struct soqi_lane *lane = loop->dirty_first;
 
 			soqi_lane_clean(loop, lane);
+			/* The first round is the turn's; in the others what is spent waits. */
+			if (soqi_unlikely(lane->spent) && i > 0 && loop->dead == 0) {
+				soqi_lane_dirty(loop, lane);
+				continue;
+			}
+			lane->spent = false;
 			serve(loop, lane);
 		}
 		soqi_settle(loop);

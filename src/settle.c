@@ -154,21 +154,25 @@ static void wait_by_poll(struct soq_loop *loop, struct soq_socket *s, struct soq
 		lane->polls = true;
 }
 
-/* It is tried anew; but where our receive side is shut, a poll would never wait again. */
+/*
+ * Where the receive side is shut the kernel says -EAGAIN for ever, and a poll never waits:
+ * when nothing is left to read that is the end. -EAGAIN: there is, or an error.
+ */
+static int32_t shut_says(const struct soq_socket *s)
+{
+	if (soqi_is_connection(s) || recv(s->fd, NULL, 0, MSG_PEEK | MSG_DONTWAIT) >= 0)
+		return -EAGAIN;
+	return errno == EAGAIN ? 0 : -errno;
+}
+
 static void settle_poll(struct soq_socket *s, struct soqi_lane *lane, struct soqi_ops *ended)
 {
 	int32_t result = lane->result > 0 ? -EAGAIN : lane->result;
 
 	lane->polls = false;
-	if (lane->result > 0 && lane->index == SOQI_LANE_RECV && (lane->result & POLLRDHUP) &&
-	    (lane->queue.first->priv.flags & SOQI_OP_BATCH)) {
-		result = soqi_batch_serve(s, lane);
-		if (result == -EAGAIN)
-			result = 0;
-	} else if (lane->result > 0 && (lane->result & POLLRDHUP) && soqi_is_receive(lane) &&
-		   soqi_receive_is_over(s)) {
-		result = 0;
-	}
+	if (lane->result > 0 && (lane->result & POLLRDHUP) && lane->index == SOQI_LANE_RECV &&
+	    (soqi_is_receive(lane) || (lane->queue.first->priv.flags & SOQI_OP_BATCH)))
+		result = shut_says(s);
 	soqi_lane_settle(lane, result, ended);
 }
 

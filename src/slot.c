@@ -65,7 +65,6 @@ void soqi_socket_blank(struct soq_socket *s)
 	s->split = 0;
 	s->split_asked = false;
 	s->split_proved = false;
-	s->spent_turn = 0;
 	s->from_list = false;
 	s->paused = false;
 	s->lent_count = 0;

@@ -65,7 +65,6 @@ struct soq_socket {
 	bool split_asked : 1;   /* whether the kernel knows UDP_SEGMENT at all */
 	bool split_proved : 1;  /* the library has cut where the kernel refused */
 	bool zerocopy_off : 1;  /* the kernel copies all the same: not worth asking any more */
-	uint8_t spent_turn;     /* the turn in which it sent all it may in one, by its last byte */
 	uint8_t zerocopy_copied;     /* times in a row that it did */
 	uint8_t split;               /* enum soqi_split */
 	uint32_t zerocopy_holds;     /* notifications that are to come */

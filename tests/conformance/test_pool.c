@@ -146,6 +146,7 @@ static void share_is_exact_and_a_return_resumes(struct fixture *t)
 		expect(soq_buf_return(k.bufs[i]), 0);
 	}
 	expect_true(is_filled(in, sizeof(in), 5, 0));
+	expect_true(pool_info(pool).pauses > 0);
 	p->then = give_back;
 	expect(soq_cancel(&p->op), 0);
 	await(t, p);
