@@ -132,10 +132,8 @@ static bool finish_must_wait(const struct soq_socket *s)
 	       s->close_op->priv.result == 0;
 }
 
-void soqi_close_step(struct soq_socket *s)
+void soqi_close_go(struct soq_socket *s)
 {
-	if (s->state != SOQI_SOCKET_CLOSING)
-		return;
 	if (s->finish != SOQI_FINISH_NONE && s->reset) {
 		soqi_finish_cut(s, -ECANCELED);
 		return;

@@ -157,38 +157,60 @@ static bool take_buf(struct soq_op *op, struct soq_event *event)
 	return true;
 }
 
+/* The same of an accepted socket. */
+static bool take_socket(struct soq_loop *loop, struct soq_op *op, struct soq_event *event)
+{
+	struct soq_socket *accepted = op->priv.carried_first;
+
+	if (accepted == NULL)
+		return false;
+	op->priv.carried_first = accepted->next;
+	if (accepted->next == NULL)
+		op->priv.carried_last = NULL;
+	accepted->next = NULL;
+	event->socket = accepted;
+	if (!(op->priv.flags & SOQ_MULTISHOT))
+		return false;
+	event->flags = SOQ_F_MORE;
+	if (op->priv.events == SOQI_ARRIVALS_MAX / 2 - 1 && soqi_op_state(op) == SOQI_STATE_STARTED)
+		soqi_lane_dirty(loop, &op->priv.socket->lane[SOQI_LANE_RECV]);
+	return true;
+}
+
+/* The same of a multishot poll. */
+static bool take_poll(struct soq_loop *loop, struct soq_op *op, struct soq_event *event)
+{
+	if (op->priv.moved == 0)
+		return false;
+	event->result = (int64_t)op->priv.moved;
+	event->flags = SOQ_F_MORE;
+	soqi_poll_resume(loop, op);
+	return true;
+}
+
+/* Whether what was taken has more to follow for what it is; fills in what arrived. */
+static bool take_one_of_many(struct soq_loop *loop, struct soq_op *op, struct soq_event *event)
+{
+	switch (op->priv.kind) {
+	case SOQI_KIND_RECV_BUF:
+		return take_buf(op, event);
+	case SOQI_KIND_ACCEPT:
+		return take_socket(loop, op, event);
+	case SOQI_KIND_POLL:
+		return take_poll(loop, op, event);
+	default:
+		return false;
+	}
+}
+
 void soqi_op_take(struct soq_loop *loop, struct soq_op *op, struct soq_event *event)
 {
-	struct soq_socket *accepted = NULL;
-
 	assert(op->priv.events > 0);
 	event_gone(loop, op);
-	memset(event, 0, sizeof(*event));
-	event->op = op;
-	if (op->priv.kind == SOQI_KIND_ACCEPT)
-		accepted = op->priv.carried_first;
-	else if (op->priv.kind == SOQI_KIND_RECV_BUF && take_buf(op, event))
+	*event = (struct soq_event){ .op = op };
+	if (op->priv.kind != SOQI_KIND_RECV && op->priv.kind != SOQI_KIND_SEND &&
+	    take_one_of_many(loop, op, event))
 		return;
-	if (op->priv.kind == SOQI_KIND_POLL && op->priv.moved != 0) {
-		event->result = (int64_t)op->priv.moved;
-		event->flags = SOQ_F_MORE;
-		soqi_poll_resume(loop, op);
-		return;
-	}
-	if (accepted != NULL) {
-		op->priv.carried_first = accepted->next;
-		if (accepted->next == NULL)
-			op->priv.carried_last = NULL;
-		accepted->next = NULL;
-		event->socket = accepted;
-		if (op->priv.flags & SOQ_MULTISHOT) {
-			event->flags = SOQ_F_MORE;
-			if (op->priv.events == SOQI_ARRIVALS_MAX / 2 - 1 &&
-			    soqi_op_state(op) == SOQI_STATE_STARTED)
-				soqi_lane_dirty(loop, &op->priv.socket->lane[SOQI_LANE_RECV]);
-			return;
-		}
-	}
 	event->result = op->priv.result;
 	event->flags = op->priv.event_flags;
 	if (soqi_unlikely(is_first_of_two(op))) {

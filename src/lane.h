@@ -113,6 +113,36 @@ void soqi_lane_take(struct soqi_lane *lane, unsigned segments_max, uint64_t byte
 void soqi_lane_settle(struct soqi_lane *lane, int64_t result, struct soqi_ops *ended);
 
 /*
+ * The same in few steps for what comes back most: a request for one op that did all it
+ * was made for. Takes the op out, with its result; NULL: nothing has changed, it is
+ * another case.
+ */
+static inline struct soq_op *soqi_lane_settle_one(struct soqi_lane *lane, int64_t result)
+{
+	struct soq_op *op = lane->queue.first;
+	uint64_t moved = op->priv.moved + (uint64_t)result;
+
+	if (lane->taken != 1 || result <= 0 || op->priv.cause != 0)
+		return NULL;
+	if (op->priv.kind == SOQI_KIND_SEND
+		    ? moved != op->priv.length
+		    : op->priv.kind != SOQI_KIND_RECV ||
+			      ((op->priv.flags & SOQ_EXACT) && moved != op->priv.length))
+		return NULL;
+	op->priv.moved = moved;
+	op->priv.result = (int64_t)moved;
+	lane->taken = 0;
+	lane->solo = false;
+	lane->queue.first = op->priv.next;
+	if (op->priv.next != NULL)
+		op->priv.next->priv.prev = NULL;
+	else
+		lane->queue.last = NULL;
+	op->priv.next = NULL;
+	return op;
+}
+
+/*
  * Ends `op` early with `cause` (-ECANCELED or -ETIMEDOUT). Returns true if the
  * kernel has it: then its request must be cancelled, and soqi_lane_settle() ends
  * the op. False: it ended here.

@@ -24,15 +24,14 @@ int soqi_loop_check(struct soq_loop *loop)
 	return owner == 0 || owner == soqi_thread_id() ? 0 : -EXDEV;
 }
 
-int soqi_loop_enter(struct soq_loop *loop)
+/* The answer when it is not the usual one. */
+int soqi_loop_enter_first(struct soq_loop *loop)
 {
 	pid_t owner;
 
-	if (soqi_unlikely(*loop->here == 0))
+	if (*loop->here == 0)
 		return -ECHILD;
 	owner = atomic_load_explicit(&loop->owner, memory_order_relaxed);
-	if (soqi_likely(owner == soqi_thread_id()))
-		return 0;
 	return owner == 0 ? soqi_owner_claim(loop) : -EXDEV;
 }
 

@@ -108,12 +108,33 @@ void *soqi_alloc(struct soq_loop *loop, size_t size_bytes);
 void soqi_free(struct soq_loop *loop, void *memory, size_t size_bytes);
 
 /*
+ * Asked for once a thread. In a child of fork() the thread goes on under its
+ * parent's number: still one thread's alone among the loops it can use.
+ */
+extern _Thread_local pid_t soqi_thread __attribute__((tls_model("initial-exec")));
+pid_t soqi_thread_ask(void);
+
+static inline pid_t soqi_thread_id(void)
+{
+	return soqi_likely(soqi_thread != 0) ? soqi_thread : soqi_thread_ask();
+}
+
+/*
  * Every public call begins with one of these: is the loop there, of this process,
  * of this thread? soqi_loop_enter() makes the calling thread the owner if there is
  * none.
  */
 int soqi_loop_check(struct soq_loop *loop);
-int soqi_loop_enter(struct soq_loop *loop);
+int soqi_loop_enter_first(struct soq_loop *loop);
+
+static inline int soqi_loop_enter(struct soq_loop *loop)
+{
+	if (soqi_likely(*loop->here != 0 &&
+			atomic_load_explicit(&loop->owner, memory_order_relaxed) ==
+				soqi_thread_id()))
+		return 0;
+	return soqi_loop_enter_first(loop);
+}
 
 /* owner.c */
 int soqi_owner_init(struct soq_loop *loop);
@@ -125,7 +146,6 @@ int soqi_owner_claim(struct soq_loop *loop);
 bool soqi_owner_gone(struct soq_loop *loop);
 /* Makes the calling thread the owner of a loop whose owner has exited. */
 int soqi_owner_adopt(struct soq_loop *loop);
-pid_t soqi_thread_id(void);
 
 /*
  * One turn: hands over what is new, waits until `until_ns` for something to
@@ -153,6 +173,14 @@ void soqi_settled_push(struct soq_loop *loop, struct soqi_lane *lane);
 void soqi_settle(struct soq_loop *loop);
 /* Ends every request in the kernel with `error`. */
 void soqi_loop_fail_requests(struct soq_loop *loop, int error);
+
+/* The socket in a slot, free or not, or NULL if there is no such slot. */
+static inline struct soq_socket *soqi_slot_find(const struct soq_loop *loop, uint32_t slot)
+{
+	if (soqi_unlikely(slot >= loop->slot_count))
+		return NULL;
+	return &loop->chunks[slot / SOQI_CHUNK_SOCKETS][slot % SOQI_CHUNK_SOCKETS];
+}
 
 static inline struct soq_socket *soqi_lane_socket(struct soqi_lane *lane)
 {

@@ -5,6 +5,8 @@
 
 #include "loop.h"
 
+#include <errno.h>
+
 /* Another thread may try to post an op at any time, to be told -EBUSY: so it is atomic. */
 static inline enum soqi_state soqi_op_state(const struct soq_op *op)
 {
@@ -17,7 +19,20 @@ static inline void soqi_op_state_set(struct soq_op *op, enum soqi_state state)
 }
 
 /* The checks of a starting call: `s` and `op` may be anything the caller passed. */
-int soqi_start_check(struct soq_socket *s, struct soq_op *op);
+static inline int soqi_start_check(struct soq_socket *s, const struct soq_op *op)
+{
+	int error;
+
+	/* A detached socket has no loop. */
+	if (soqi_unlikely(s == NULL || op == NULL || s->loop == NULL))
+		return -EINVAL;
+	error = soqi_loop_enter(s->loop);
+	if (soqi_unlikely(error != 0))
+		return error;
+	if (soqi_unlikely(s->state != SOQI_SOCKET_OPEN))
+		return -EBADF;
+	return soqi_likely(soqi_op_state(op) == SOQI_STATE_IDLE) ? 0 : -EBUSY;
+}
 /* The same for an op that starts on no socket. */
 int soqi_start_check_loop(struct soq_loop *loop, struct soq_op *op);
 /* The checks of a call on an open socket that starts nothing. */

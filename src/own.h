@@ -28,6 +28,13 @@
 #endif
 #endif
 
+/* Whether there is anybody to tell. */
+#if defined(SOQI_ASAN) || defined(SOQ_VALGRIND)
+#define SOQI_OWN_WATCHED 1
+#else
+#define SOQI_OWN_WATCHED 0
+#endif
+
 #if defined(SOQI_ASAN)
 #include <sanitizer/asan_interface.h>
 

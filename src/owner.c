@@ -12,17 +12,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/*
- * Asked for once a thread. In a child of fork() the thread goes on under its
- * parent's number: still one thread's alone among the loops it can use.
- */
-pid_t soqi_thread_id(void)
-{
-	static _Thread_local pid_t id __attribute__((tls_model("initial-exec")));
+_Thread_local pid_t soqi_thread __attribute__((tls_model("initial-exec")));
 
-	if (soqi_unlikely(id == 0))
-		id = (pid_t)syscall(SYS_gettid);
-	return id;
+pid_t soqi_thread_ask(void)
+{
+	soqi_thread = (pid_t)syscall(SYS_gettid);
+	return soqi_thread;
 }
 
 int soqi_owner_init(struct soq_loop *loop)

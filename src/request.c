@@ -326,6 +326,53 @@ static void submit(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane
 }
 
 /*
+ * Most requests: one op's one buffer, of a stream. Makes it and returns true, or leaves it
+ * to the long way.
+ */
+static bool submit_plain(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
+{
+	const struct soq_op *op = lane->queue.first;
+	bool receives = lane->index == SOQI_LANE_RECV;
+	struct soqi_request request;
+	struct iovec one;
+	uint64_t left;
+
+	if (op == NULL || lane->whole || lane->polls || op->priv.message != NULL ||
+	    (op->priv.flags & (SOQI_OP_VECTOR | SOQI_OP_BATCH | SOQ_ZEROCOPY)) != 0 ||
+	    op->priv.kind != (receives ? SOQI_KIND_RECV : SOQI_KIND_SEND))
+		return false;
+	/* Sends are gathered; receives wait for a connect, and for the bufs of those before them. */
+	if (receives ? s->phase == SOQI_PHASE_CONNECTING || s->carriers.first != NULL
+		     : op->priv.next != NULL)
+		return false;
+	left = op->priv.length - op->priv.moved;
+	if (left == 0 || left > SOQI_REQUEST_BYTES)
+		return false;
+	one.iov_base = (char *)(uintptr_t)op->priv.data + op->priv.moved;
+	one.iov_len = (size_t)left;
+	request = (struct soqi_request){
+		.kind = receives ? SOQI_REQUEST_RECV : SOQI_REQUEST_SEND,
+		.fd = s->fd,
+		.segment_count = 1,
+		.lent = true,
+		.segments = &one,
+	};
+	if (receives)
+		request.message_flags = (op->priv.flags & SOQ_PEEK) ? MSG_PEEK : 0;
+	else
+		request.message_flags = MSG_NOSIGNAL | ((op->priv.flags & SOQ_CORK) ? MSG_MORE : 0);
+	lane->taken = 1;
+	lane->generation++;
+	lane->cancel_wanted = false;
+	lane->cancel_sent = false;
+	if (op->priv.flags & SOQ_LAZY)
+		request.lazy_bytes = lazy_bytes(loop, s, lane, &request);
+	lane->lazy = request.lazy_bytes > 0;
+	hand_over(loop, s, lane, &request);
+	return true;
+}
+
+/*
  * What never waits, so that no backend needs to know of it: shutdown(2), batches, and a
  * unix connect, which does wait where it may not (in the ring a worker thread would).
  */
@@ -346,11 +393,9 @@ static bool done_at_once(struct soq_socket *s, struct soqi_lane *lane)
 	return true;
 }
 
-/* Whether the lane has to wait for something other than its request. */
+/* Whether the lane has to wait for something of its socket. */
 static bool must_wait(const struct soq_socket *s, const struct soqi_lane *lane)
 {
-	if (lane->settled || lane->held || lane->starved)
-		return true;
 	if (lane->index == SOQI_LANE_SEND)
 		return false;
 	return (s->phase == SOQI_PHASE_CONNECTING && soqi_is_connection(s)) ||
@@ -380,6 +425,10 @@ static void serve(struct soq_loop *loop, struct soqi_lane *lane)
 		cancel_request(loop, s, lane);
 		return;
 	}
+	if (soqi_unlikely(lane->settled || lane->held || lane->starved))
+		return;
+	if (soqi_likely(submit_plain(loop, s, lane)))
+		return;
 	if (must_wait(s, lane) || !soqi_receive_may_go(loop, s, lane))
 		return;
 	if (lane->whole && lane->index == SOQI_LANE_SEND && lane->queue.first != NULL)

@@ -76,7 +76,7 @@ void soqi_finish_buf(struct soq_loop *loop, uint64_t token, int32_t result, bool
 		arrived(loop, lane, result, buf);
 		return;
 	}
-	if (soqi_likely(lane->index != SOQI_LANE_WATCH))
+	if (soqi_unlikely(result < 0) && lane->index != SOQI_LANE_WATCH)
 		soqi_judge_note(soqi_lane_socket(lane), result);
 	if (buf != NULL)
 		lane->queue.first->priv.address = buf;
@@ -215,6 +215,29 @@ static void settle_transfer(struct soq_loop *loop, struct soq_socket *s, struct 
 		wait_by_poll(loop, s, lane);
 }
 
+/* All of one op, and no message: what soqi_transfer_settle() would do, in few steps. */
+static bool settle_one(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
+{
+	struct soq_op *op = lane->queue.first;
+	bool receives = lane->index == SOQI_LANE_RECV;
+
+	if (lane->whole || lane->polls || (op->priv.flags & (SOQI_OP_BATCH | SOQ_ZEROCOPY)) ||
+	    (receives && (op->priv.address != NULL || s->lane[SOQI_LANE_SEND].held)))
+		return false;
+	op = soqi_lane_settle_one(lane, lane->result);
+	if (op == NULL)
+		return false;
+	if (receives)
+		loop->stats.bytes_received += (uint64_t)lane->result;
+	else
+		loop->stats.bytes_sent += (uint64_t)lane->result;
+	soqi_op_end(loop, op, op->priv.result, 0);
+	if (lane->queue.first != NULL)
+		soqi_lane_dirty(loop, lane);
+	soqi_close_step(s);
+	return true;
+}
+
 /* A finish reads what nobody wants any more, until the peer ends or it is cut. */
 static void settle_drain(struct soq_socket *s, struct soqi_lane *lane, struct soqi_ops *ended)
 {
@@ -258,6 +281,8 @@ static void settle_lane(struct soq_loop *loop, struct soqi_lane *lane)
 		soqi_close_step(s);
 		return;
 	}
+	if (soqi_likely(settle_one(loop, s, lane)))
+		return;
 	if (lane->index == SOQI_LANE_SEND && soqi_judge_must_hold(s, lane->result)) {
 		lane->held = true;
 		return;

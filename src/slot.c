@@ -142,13 +142,6 @@ void soqi_slot_free(struct soq_socket *s)
 #endif
 }
 
-struct soq_socket *soqi_slot_find(struct soq_loop *loop, uint32_t slot)
-{
-	if (slot >= loop->slot_count)
-		return NULL;
-	return &loop->chunks[slot / SOQI_CHUNK_SOCKETS][slot % SOQI_CHUNK_SOCKETS];
-}
-
 void soqi_slot_each(struct soq_loop *loop, void (*visit)(struct soq_socket *s))
 {
 	for (uint32_t slot = 0; slot < loop->slot_count; slot++) {

@@ -136,9 +136,6 @@ void soqi_socket_is(struct soq_socket *s, int fd, int family, int type, int prot
 /* Gives the slot back; no list may know the socket any more. */
 void soqi_slot_free(struct soq_socket *s);
 
-/* The socket in a slot, free or not, or NULL if there is no such slot. */
-struct soq_socket *soqi_slot_find(struct soq_loop *loop, uint32_t slot);
-
 /* Calls `visit` for every socket that is not free. */
 void soqi_slot_each(struct soq_loop *loop, void (*visit)(struct soq_socket *s));
 

@@ -14,7 +14,14 @@ enum soqi_close_mode {
 /* close.c. Begins to close an open socket; `op` (started, or NULL) is told the end. */
 void soqi_close_begin(struct soq_socket *s, enum soqi_close_mode mode, struct soq_op *op);
 /* Takes a closing socket as far as it can go now. */
-void soqi_close_step(struct soq_socket *s);
+void soqi_close_go(struct soq_socket *s);
+
+static inline void soqi_close_step(struct soq_socket *s)
+{
+	if (soqi_unlikely(s->state == SOQI_SOCKET_CLOSING))
+		soqi_close_go(s);
+}
+
 /* Turns a finish, or a lingering close, into an abort with `cause` as its result. */
 void soqi_finish_cut(struct soq_socket *s, int cause);
 

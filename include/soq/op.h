@@ -93,7 +93,7 @@ struct soq_op {
 	 */
 	int64_t deadline_ns;
 
-	/* The library's. Zero it once, then leave it alone. */
+	/* The library's. Zero it once, then leave it alone. What most ops need comes first. */
 	struct {
 		struct soq_loop *loop;
 		struct soq_socket *socket;
@@ -101,17 +101,17 @@ struct soq_op {
 		struct soq_op *prev;
 		struct soq_op *ready_next;
 		struct soq_op *ready_prev;
-		struct soq_op *timer_child;
-		struct soq_op *timer_next;
-		struct soq_op *timer_prev;
-		int64_t timer_ns;
 		const void *data;
 		void *address;
-		struct soq_message *message;
-		struct msghdr header;
-		struct iovec whole;
 		uint64_t length;
+		int64_t result;
+		uint32_t event_flags;
+		uint16_t flags;
+		uint8_t kind;
+		uint8_t state;
 		uint64_t moved;
+		uint32_t events;
+		int32_t cause;
 		union {
 			struct soq_socket *carried_first;
 			struct soq_buf *buf_first;
@@ -120,18 +120,18 @@ struct soq_op {
 			struct soq_socket *carried_last;
 			struct soq_buf *buf_last;
 		};
-		int64_t result;
+		int64_t timer_ns;
 		uint64_t segment_offset;
 		uint32_t segment;
-		uint32_t segment_count;
-		uint32_t event_flags;
-		uint32_t events;
-		int32_t cause;
-		uint16_t flags;
-		uint8_t kind;
-		uint8_t state;
 		uint32_t holds;
 		uint32_t hold;
+		uint32_t segment_count;
+		struct soq_message *message;
+		struct soq_op *timer_child;
+		struct soq_op *timer_next;
+		struct soq_op *timer_prev;
+		struct msghdr header;
+		struct iovec whole;
 		uint64_t reserved[3];
 	} priv;
 };

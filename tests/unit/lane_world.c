@@ -105,6 +105,7 @@ static void kernel_moves(int count)
 static const char *perform(const struct step *step, struct soqi_ops *ended)
 {
 	struct soq_op *op = &lane_world.op[step->index];
+	struct soq_op *one = NULL;
 	bool theirs;
 
 	switch (step->kind) {
@@ -120,9 +121,15 @@ static const char *perform(const struct step *step, struct soqi_ops *ended)
 		kernel_takes();
 		break;
 	case STEP_SETTLE:
+	case STEP_SETTLE_ONE:
 		if (step->value > 0)
 			kernel_moves(step->value);
-		soqi_lane_settle(&lane_world.lane, step->value, ended);
+		if (step->kind == STEP_SETTLE_ONE)
+			one = soqi_lane_settle_one(&lane_world.lane, step->value);
+		if (one != NULL)
+			soqi_ops_append(ended, one);
+		else
+			soqi_lane_settle(&lane_world.lane, step->value, ended);
 		oracle_settle(&lane_world.oracle, step->value);
 		break;
 	case STEP_CANCEL:

@@ -10,7 +10,8 @@
 
 #define WIRE_MAX 16
 
-enum step_kind { STEP_START, STEP_TAKE, STEP_SETTLE, STEP_CANCEL, STEP_FAIL };
+/* STEP_SETTLE_ONE: by soqi_lane_settle_one(), where it takes it upon itself. */
+enum step_kind { STEP_START, STEP_TAKE, STEP_SETTLE, STEP_SETTLE_ONE, STEP_CANCEL, STEP_FAIL };
 
 struct step {
 	enum step_kind kind;

@@ -37,7 +37,8 @@ static uint64_t starts_total;
 
 static void print_step(const struct step *step, const char *mark)
 {
-	static const char *const names[] = { "start", "take", "settle", "cancel", "fail" };
+	static const char *const names[] = { "start",      "take",   "settle",
+					     "settle one", "cancel", "fail" };
 
 	print_error("%s op %d value %d%s\n", names[step->kind], step->index, step->value, mark);
 }
@@ -128,10 +129,14 @@ static void try_results(unsigned from)
 	bool data = kind == SOQI_KIND_SEND || kind == SOQI_KIND_RECV;
 	int total = data ? oracle_bytes(o) : 0;
 
-	for (int moved = 0; moved <= total; moved++)
+	for (int moved = 0; moved <= total; moved++) {
 		try_step(from, STEP_SETTLE, 0, moved);
-	for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
+		try_step(from, STEP_SETTLE_ONE, 0, moved);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
 		try_step(from, STEP_SETTLE, 0, errors[i]);
+		try_step(from, STEP_SETTLE_ONE, 0, errors[i]);
+	}
 }
 
 static void try_every_step(unsigned from)
