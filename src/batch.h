@@ -24,7 +24,7 @@ struct soqi_batch_room {
 /* Whether what `op` moves are messages with a struct of their own. */
 static inline bool soqi_has_messages(const struct soq_op *op)
 {
-	return (op->priv.flags & SOQI_OP_BATCH) != 0 || op->priv.message != NULL;
+	return (op->priv.flags & (SOQI_OP_BATCH | SOQI_OP_MESSAGE)) != 0;
 }
 
 /* Whether `op`, the head of a lane of `s`, is done here and not by the backend. */

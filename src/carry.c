@@ -18,7 +18,7 @@
 
 uint32_t soqi_carry_credit(const struct soq_socket *s, const struct soq_pool *pool)
 {
-	uint32_t has = s->lent_count + s->carriers.buf_count;
+	uint32_t has = s->lent_count + s->carried_count;
 
 	return has < pool->share ? pool->share - has : 0;
 }
@@ -33,7 +33,7 @@ bool soqi_carry_is_over(const struct soq_socket *s)
 	const struct soq_op *op = s->carriers.first;
 
 	for (; op != NULL; op = op == s->carriers.last ? NULL : op->priv.next)
-		if (!is_cut(op) && s->lent_count + s->carriers.buf_count > soqi_pool_of(op)->share)
+		if (!is_cut(op) && s->lent_count + s->carried_count > soqi_pool_of(op)->share)
 			return true;
 	return false;
 }
@@ -105,7 +105,7 @@ void soqi_carry(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op, 
 
 	if (op->priv.segment_count++ == 0)
 		append(&s->carriers, op);
-	s->carriers.buf_count++;
+	s->carried_count++;
 	buf->priv.next = NULL;
 	if (op->priv.buf_last != NULL)
 		op->priv.buf_last->priv.next = buf;
@@ -128,7 +128,7 @@ struct soq_buf *soqi_carry_lend(struct soq_op *op)
 	op->priv.buf_first = buf->priv.next;
 	if (op->priv.buf_first == NULL)
 		op->priv.buf_last = NULL;
-	s->carriers.buf_count--;
+	s->carried_count--;
 	if (--op->priv.segment_count == 0)
 		take_out(&s->carriers, op);
 	buf->priv.next = NULL;
@@ -192,7 +192,8 @@ bool soqi_carry_drop(struct soq_socket *s)
 	struct soq_op *op = carriers.first;
 	struct soq_op *next;
 
-	s->carriers = (struct soqi_carriers){ .buf_count = 0 };
+	s->carriers = (struct soqi_carriers){ NULL, NULL };
+	s->carried_count = 0;
 	for (; op != NULL; op = next) {
 		next = op == carriers.last ? NULL : op->priv.next;
 		drop_bufs(s, op);

@@ -6,37 +6,9 @@
 #include <errno.h>
 #include <string.h>
 
-static struct soqi_ops *events_list(struct soq_loop *loop, const struct soq_op *op)
-{
-	return op->done != NULL ? &loop->ready : &loop->waiting;
-}
-
-/*
- * An armed multishot op is in its lane and may have events waiting too, so the
- * lists of events have links of their own.
- */
-static void events_link(struct soq_loop *loop, struct soq_op *op, uint32_t count)
-{
-	struct soqi_ops *list = events_list(loop, op);
-
-	loop->events_made++;
-	if (op->done != NULL)
-		loop->ready_events += count;
-	op->priv.events += count;
-	if (op->priv.events > count)
-		return;
-	op->priv.ready_next = NULL;
-	op->priv.ready_prev = list->last;
-	if (list->last != NULL)
-		list->last->priv.ready_next = op;
-	else
-		list->first = op;
-	list->last = op;
-}
-
 static void events_unlink(struct soq_loop *loop, struct soq_op *op, uint32_t count)
 {
-	struct soqi_ops *list = events_list(loop, op);
+	struct soqi_ops *list = soqi_events_list(loop, op);
 
 	if (op->done != NULL)
 		loop->ready_events -= count;
@@ -51,16 +23,6 @@ static void events_unlink(struct soq_loop *loop, struct soq_op *op, uint32_t cou
 		op->priv.ready_next->priv.ready_prev = op->priv.ready_prev;
 	else
 		list->last = op->priv.ready_prev;
-}
-
-void soqi_event_made(struct soq_loop *loop, struct soq_op *op)
-{
-	loop->stats.events_waiting++;
-	/* The count of gated events is where other ops have a segment. */
-	if (soqi_unlikely(op->priv.flags & SOQI_OP_GATED))
-		op->priv.segment++;
-	else
-		events_link(loop, op, 1);
 }
 
 static void event_gone(struct soq_loop *loop, struct soq_op *op)
@@ -94,7 +56,7 @@ void soqi_op_ungate(struct soq_loop *loop, struct soq_op *op)
 		loop->gated_count--;
 	op->priv.segment = 0;
 	if (count > 0)
-		events_link(loop, op, count);
+		soqi_events_link(loop, op, count);
 }
 
 void soqi_op_forget(struct soq_loop *loop, struct soq_op *op, uint32_t count)

@@ -5,17 +5,6 @@
 #include <assert.h>
 #include <errno.h>
 
-void soqi_ops_append(struct soqi_ops *to, struct soq_op *op)
-{
-	op->priv.next = NULL;
-	op->priv.prev = to->last;
-	if (to->last != NULL)
-		to->last->priv.next = op;
-	else
-		to->first = op;
-	to->last = op;
-}
-
 void soqi_ops_remove(struct soqi_ops *from, struct soq_op *op)
 {
 	if (op->priv.prev != NULL)
@@ -30,17 +19,12 @@ void soqi_ops_remove(struct soqi_ops *from, struct soq_op *op)
 	op->priv.prev = NULL;
 }
 
-void soqi_lane_push(struct soqi_lane *lane, struct soq_op *op)
-{
-	soqi_ops_append(&lane->queue, op);
-}
-
 static void end(struct soqi_lane *lane, struct soq_op *op, int64_t result, uint32_t flags,
 		struct soqi_ops *ended)
 {
 	soqi_ops_remove(&lane->queue, op);
 	op->priv.result = result;
-	op->priv.event_flags = flags;
+	op->priv.event_flags = (uint8_t)flags;
 	soqi_ops_append(ended, op);
 }
 

@@ -45,6 +45,7 @@ enum soqi_state {
 #define SOQI_OP_GATED   (1u << 10) /* its events wait until a buf of its socket comes home */
 #define SOQI_OP_COPIES  (1u << 9)  /* zero copy: not worth it or not possible, sent as any other */
 #define SOQI_OP_COPIED  (1u << 8)  /* zero copy: the kernel has told that it copied */
+#define SOQI_OP_MESSAGE (1u << 6)  /* priv.message is set */
 #define SOQI_OP_SETTLED (1u << 7)  /* zero copy: out of its lane, the memory not yet free */
 
 /* The last is no lane of the contract but what carries a socket's polls: see poll.c. */
@@ -83,11 +84,24 @@ struct soqi_lane {
 	int32_t sync_cause; /* why a synchronous call was cut short; 0 none */
 };
 
-/* Appends `op`, which is in no lane. */
-void soqi_lane_push(struct soqi_lane *lane, struct soq_op *op);
-
 /* Appends `op`, which is on no list. */
-void soqi_ops_append(struct soqi_ops *to, struct soq_op *op);
+static inline void soqi_ops_append(struct soqi_ops *to, struct soq_op *op)
+{
+	op->priv.next = NULL;
+	op->priv.prev = to->last;
+	if (to->last != NULL)
+		to->last->priv.next = op;
+	else
+		to->first = op;
+	to->last = op;
+}
+
+/* Appends `op`, which is in no lane. */
+static inline void soqi_lane_push(struct soqi_lane *lane, struct soq_op *op)
+{
+	soqi_ops_append(&lane->queue, op);
+}
+
 /* Takes `op` out of the list it is on. */
 void soqi_ops_remove(struct soqi_ops *from, struct soq_op *op);
 

@@ -160,8 +160,24 @@ int64_t soqi_until(int64_t timeout_ns);
 void soqi_wake(struct soq_loop *loop);
 void soqi_posts_take(struct soq_loop *loop);
 
+/* The lane is looked at before the next wait. */
+static inline void soqi_lane_dirty(struct soq_loop *loop, struct soqi_lane *lane)
+{
+	/* One that waits for a buf keeps its place among those who do. */
+	if (lane->dirty || soqi_unlikely(lane->parked))
+		return;
+	lane->dirty = true;
+	lane->next_dirty = NULL;
+	lane->prev_dirty = loop->dirty_last;
+	if (loop->dirty_last != NULL)
+		loop->dirty_last->next_dirty = lane;
+	else
+		loop->dirty_first = lane;
+	loop->dirty_last = lane;
+	loop->dirty_count++;
+}
+
 /* request.c: lanes into requests. */
-void soqi_lane_dirty(struct soq_loop *loop, struct soqi_lane *lane);
 void soqi_lane_clean(struct soq_loop *loop, struct soqi_lane *lane);
 void soqi_flush(struct soq_loop *loop);
 

@@ -37,14 +37,12 @@ int soqi_socket_check(struct soq_socket *s)
 	return s->state == SOQI_SOCKET_OPEN ? 0 : -EBADF;
 }
 
-/* The memory an op lends the library for its life. */
-static void own_each(const struct soq_op *op, bool give)
+void soqi_op_own(const struct soq_op *op, bool give)
 {
 	const struct iovec *segments = op->priv.data;
 	uint64_t received = op->priv.kind == SOQI_KIND_RECV ? op->priv.moved : op->priv.length;
 
-	if (!SOQI_OWN_WATCHED ||
-	    (op->priv.kind != SOQI_KIND_RECV && op->priv.kind != SOQI_KIND_SEND))
+	if (op->priv.kind != SOQI_KIND_RECV && op->priv.kind != SOQI_KIND_SEND)
 		return;
 	if (op->priv.flags & SOQI_OP_BATCH) {
 		soqi_batch_own(op, give);
@@ -72,34 +70,12 @@ static void own_each(const struct soq_op *op, bool give)
 void soqi_op_start(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op,
 		   enum soqi_kind kind, uint32_t flags)
 {
-	op->priv.socket = s;
-	op->priv.kind = (uint8_t)kind;
-	soqi_op_state_set(op, SOQI_STATE_STARTED);
-	op->priv.flags = (uint16_t)flags;
-	/* In the order they lie in, so that they are cleared by a few wide stores. */
-	op->priv.moved = 0;
-	op->priv.events = 0;
-	op->priv.cause = 0;
 	op->priv.carried_first = NULL;
 	op->priv.carried_last = NULL;
-	op->priv.timer_ns = 0;
 	op->priv.segment_offset = 0;
 	op->priv.segment = 0;
 	op->priv.holds = 0;
-	/* Other threads may ask whose op this is: soq_cancel() from the wrong one. */
-	__atomic_store_n(&op->priv.loop, loop, __ATOMIC_RELEASE);
-	loop->stats.ops_started++;
-	loop->stats.ops_in_flight++;
-	if (soqi_unlikely(op->deadline_ns != 0) && kind != SOQI_KIND_CLOSE &&
-	    kind != SOQI_KIND_DRAIN)
-		soqi_timer_arm(&loop->timers, op, op->deadline_ns > 0 ? op->deadline_ns : 1);
-	own_each(op, true);
-}
-
-void soqi_op_start_lane(struct soq_socket *s, struct soqi_lane *lane, struct soq_op *op)
-{
-	soqi_lane_push(lane, op);
-	soqi_lane_dirty(s->loop, lane);
+	soqi_op_begin(loop, s, op, kind, flags);
 }
 
 void soqi_op_end(struct soq_loop *loop, struct soq_op *op, int64_t result, uint32_t flags)
@@ -107,12 +83,13 @@ void soqi_op_end(struct soq_loop *loop, struct soq_op *op, int64_t result, uint3
 	assert(soqi_op_state(op) == SOQI_STATE_STARTED);
 	if (soqi_unlikely(soqi_timer_armed(op)))
 		soqi_timer_disarm(&loop->timers, op);
-	own_each(op, false);
+	if (SOQI_OWN_WATCHED)
+		soqi_op_own(op, false);
 	if (soqi_unlikely(op->priv.kind == SOQI_KIND_RECV_BUF))
 		soqi_carry_end(loop, op);
 	soqi_op_state_set(op, SOQI_STATE_ENDED);
 	op->priv.result = result;
-	op->priv.event_flags = flags;
+	op->priv.event_flags = (uint8_t)flags;
 	if (soqi_unlikely(op->priv.flags & SOQI_OP_LINGER)) {
 		soqi_free(loop, op, sizeof(*op));
 		return;
@@ -202,7 +179,7 @@ void soqi_op_rearm(struct soq_loop *loop, struct soq_op *op)
 		return;
 	if (at_ns < 0)
 		at_ns = 1;
-	if (at_ns == op->priv.timer_ns)
+	if (at_ns == (soqi_timer_armed(op) ? op->priv.timer_ns : 0))
 		return;
 	soqi_timer_disarm(&loop->timers, op);
 	if (at_ns != 0)

@@ -4,7 +4,9 @@
 #define SOQI_OP_H
 
 #include "loop.h"
+#include "own.h"
 
+#include <assert.h>
 #include <errno.h>
 
 /* Another thread may try to post an op at any time, to be told -EBUSY: so it is atomic. */
@@ -38,11 +40,42 @@ int soqi_start_check_loop(struct soq_loop *loop, struct soq_op *op);
 /* The checks of a call on an open socket that starts nothing. */
 int soqi_socket_check(struct soq_socket *s);
 
+/* The memory an op lends the library for its life. */
+void soqi_op_own(const struct soq_op *op, bool give);
+
+/* The start of a plain transfer, and the part of every start that it needs. */
+static inline void soqi_op_begin(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op,
+				 enum soqi_kind kind, uint32_t flags)
+{
+	assert(!soqi_timer_armed(op));
+	op->priv.socket = s;
+	op->priv.kind = (uint8_t)kind;
+	soqi_op_state_set(op, SOQI_STATE_STARTED);
+	op->priv.flags = (uint16_t)flags;
+	op->priv.moved = 0;
+	op->priv.events = 0;
+	op->priv.cause = 0;
+	/* Other threads may ask whose op this is: soq_cancel() from the wrong one. */
+	__atomic_store_n(&op->priv.loop, loop, __ATOMIC_RELEASE);
+	loop->stats.ops_started++;
+	loop->stats.ops_in_flight++;
+	if (soqi_unlikely(op->deadline_ns != 0) && kind != SOQI_KIND_CLOSE &&
+	    kind != SOQI_KIND_DRAIN)
+		soqi_timer_arm(&loop->timers, op, op->deadline_ns > 0 ? op->deadline_ns : 1);
+	if (SOQI_OWN_WATCHED)
+		soqi_op_own(op, true);
+}
+
 /* Makes `op` the library's. `s` may be NULL. Its caller fills in the rest. */
 void soqi_op_start(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op,
 		   enum soqi_kind kind, uint32_t flags);
 /* The same, and puts it at the end of a lane. */
-void soqi_op_start_lane(struct soq_socket *s, struct soqi_lane *lane, struct soq_op *op);
+static inline void soqi_op_start_lane(struct soq_socket *s, struct soqi_lane *lane,
+				      struct soq_op *op)
+{
+	soqi_lane_push(lane, op);
+	soqi_lane_dirty(s->loop, lane);
+}
 
 /* Makes the final event of an op that is on no list. Takes its memory back. */
 void soqi_op_end(struct soq_loop *loop, struct soq_op *op, int64_t result, uint32_t flags);
@@ -60,8 +93,46 @@ uint32_t soqi_zerocopy_start(const struct soq_socket *s, const struct soq_op *op
 struct soq_op *soqi_zerocopy_next(const struct soq_socket *s, const struct soqi_lane *lane);
 /* A zero-copy send has left its lane: tells its result, and its end once the memory is free. */
 void soqi_zerocopy_settle(struct soq_loop *loop, struct soq_op *op);
-/* event.c. One more event of `op` waits for its consumer. */
-void soqi_event_made(struct soq_loop *loop, struct soq_op *op);
+/* The list of those who have events for the consumer that `op` has. */
+static inline struct soqi_ops *soqi_events_list(struct soq_loop *loop, const struct soq_op *op)
+{
+	return op->done != NULL ? &loop->ready : &loop->waiting;
+}
+
+/*
+ * An armed multishot op is in its lane and may have events waiting too, so the
+ * lists of events have links of their own.
+ */
+static inline void soqi_events_link(struct soq_loop *loop, struct soq_op *op, uint32_t count)
+{
+	struct soqi_ops *list = soqi_events_list(loop, op);
+
+	loop->events_made++;
+	if (op->done != NULL)
+		loop->ready_events += count;
+	op->priv.events += count;
+	if (op->priv.events > count)
+		return;
+	op->priv.ready_next = NULL;
+	op->priv.ready_prev = list->last;
+	if (list->last != NULL)
+		list->last->priv.ready_next = op;
+	else
+		list->first = op;
+	list->last = op;
+}
+
+/* One more event of `op` waits for its consumer. */
+static inline void soqi_event_made(struct soq_loop *loop, struct soq_op *op)
+{
+	loop->stats.events_waiting++;
+	/* The count of gated events is where other ops have a segment. */
+	if (soqi_unlikely(op->priv.flags & SOQI_OP_GATED))
+		op->priv.segment++;
+	else
+		soqi_events_link(loop, op, 1);
+}
+
 /* Takes the events `op` has out of the lists, and those it gets meanwhile; puts them back. */
 void soqi_op_gate(struct soq_loop *loop, struct soq_op *op);
 void soqi_op_ungate(struct soq_loop *loop, struct soq_op *op);

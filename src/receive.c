@@ -92,7 +92,7 @@ bool soqi_receive_may_go(struct soq_loop *loop, struct soq_socket *s, struct soq
 	if (lane->index != SOQI_LANE_RECV || lane->queue.first == NULL || loop->dead != 0)
 		return true;
 	/* What may be gated comes first. */
-	over = soqi_unlikely(s->carriers.first != NULL) && soqi_carry_is_over(s);
+	over = soqi_unlikely(s->carried_count > 0) && soqi_carry_is_over(s);
 	if (!soqi_is_receive(lane))
 		return !over;
 	pool = soqi_pool_of(lane->queue.first);

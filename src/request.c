@@ -19,22 +19,6 @@
  */
 #define ROUNDS 32u
 
-void soqi_lane_dirty(struct soq_loop *loop, struct soqi_lane *lane)
-{
-	/* One that waits for a buf keeps its place among those who do. */
-	if (lane->dirty || soqi_unlikely(lane->parked))
-		return;
-	lane->dirty = true;
-	lane->next_dirty = NULL;
-	lane->prev_dirty = loop->dirty_last;
-	if (loop->dirty_last != NULL)
-		loop->dirty_last->next_dirty = lane;
-	else
-		loop->dirty_first = lane;
-	loop->dirty_last = lane;
-	loop->dirty_count++;
-}
-
 void soqi_lane_clean(struct soq_loop *loop, struct soqi_lane *lane)
 {
 	if (!lane->dirty)
@@ -337,12 +321,12 @@ static bool submit_plain(struct soq_loop *loop, struct soq_socket *s, struct soq
 	struct iovec one;
 	uint64_t left;
 
-	if (op == NULL || lane->whole || lane->polls || op->priv.message != NULL ||
+	if (op == NULL || lane->whole || lane->polls ||
 	    (op->priv.flags & (SOQI_OP_VECTOR | SOQI_OP_BATCH | SOQ_ZEROCOPY)) != 0 ||
 	    op->priv.kind != (receives ? SOQI_KIND_RECV : SOQI_KIND_SEND))
 		return false;
 	/* Sends are gathered; receives wait for a connect, and for the bufs of those before them. */
-	if (receives ? s->phase == SOQI_PHASE_CONNECTING || s->carriers.first != NULL
+	if (receives ? s->phase == SOQI_PHASE_CONNECTING || s->carried_count > 0
 		     : op->priv.next != NULL)
 		return false;
 	left = op->priv.length - op->priv.moved;

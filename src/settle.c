@@ -53,9 +53,27 @@ static void arrived(struct soq_loop *loop, struct soqi_lane *lane, int32_t resul
 		soqi_accept_arrived(loop, soqi_lane_socket(lane), op, result);
 }
 
+/* The end of a request. */
+static void came_back(struct soq_loop *loop, struct soqi_lane *lane, int32_t result)
+{
+	if (soqi_unlikely(result < 0) && lane->index != SOQI_LANE_WATCH)
+		soqi_judge_note(soqi_lane_socket(lane), result);
+	lane->in_kernel = false;
+	loop->in_kernel--;
+	lane->result = result;
+	soqi_settled_push(loop, lane);
+}
+
 void soqi_finish(struct soq_loop *loop, uint64_t token, int32_t result, bool more)
 {
-	soqi_finish_buf(loop, token, result, more, NULL);
+	struct soqi_lane *lane = lane_of_token(loop, token);
+
+	if (soqi_unlikely(lane == NULL))
+		loop->stats.stale_completions++;
+	else if (soqi_unlikely(more))
+		arrived(loop, lane, result, NULL);
+	else
+		came_back(loop, lane, result);
 }
 
 void soqi_finish_buf(struct soq_loop *loop, uint64_t token, int32_t result, bool more,
@@ -76,14 +94,9 @@ void soqi_finish_buf(struct soq_loop *loop, uint64_t token, int32_t result, bool
 		arrived(loop, lane, result, buf);
 		return;
 	}
-	if (soqi_unlikely(result < 0) && lane->index != SOQI_LANE_WATCH)
-		soqi_judge_note(soqi_lane_socket(lane), result);
 	if (buf != NULL)
 		lane->queue.first->priv.address = buf;
-	lane->in_kernel = false;
-	loop->in_kernel--;
-	lane->result = result;
-	soqi_settled_push(loop, lane);
+	came_back(loop, lane, result);
 }
 
 /*
@@ -197,7 +210,7 @@ void soqi_transfer_settle(struct soq_socket *s, struct soqi_lane *lane, int32_t 
 	soqi_lane_settle(lane, result, ended);
 	/* A message ends its op, which is still ours to write to. */
 	if (flags != 0)
-		op->priv.event_flags |= flags;
+		op->priv.event_flags |= (uint8_t)flags;
 }
 
 static void settle_transfer(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,

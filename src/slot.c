@@ -61,7 +61,8 @@ void soqi_socket_blank(struct soq_socket *s)
 	s->linger_op = NULL;
 	s->watch = NULL;
 	s->path = NULL;
-	s->carriers = (struct soqi_carriers){ .buf_count = 0 };
+	s->carriers = (struct soqi_carriers){ NULL, NULL };
+	s->carried_count = 0;
 	s->split = 0;
 	s->split_asked = false;
 	s->split_proved = false;

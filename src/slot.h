@@ -24,34 +24,20 @@ struct soqi_watch {
 struct soqi_carriers {
 	struct soq_op *first;
 	struct soq_op *last;
-	uint32_t buf_count; /* of all of them */
 };
 
+/*
+ * In the order of use: what a request and its result need is in the first lines, with
+ * the lanes; what only some sockets or some moments need comes behind.
+ */
 struct soq_socket {
 	struct soq_loop *loop; /* never changes: other threads may read it; NULL: detached */
 	int32_t fd;
 	uint32_t slot;
-	struct soqi_lane lane[2];
-	struct soq_op *close_op;       /* told when the descriptor is closed, or NULL */
-	struct soq_op *linger_op;      /* the op of a lingering close, made when linger is set */
-	struct soqi_watch *watch;      /* NULL before the first poll */
-	struct soqi_path *path;        /* the unix path this socket has made, or NULL */
-	struct soqi_carriers carriers; /* ops with bufs not delivered yet: see carry.c */
-	struct soq_socket *next;       /* free slots; accepted sockets on their way */
-	void *user;
-	int64_t receive_timeout_ns;
-	int64_t send_timeout_ns;
-	int32_t error;    /* the first connection error, kept */
-	int32_t linger_s; /* -1: off */
-	uint16_t family;
-	uint16_t protocol;
 	uint8_t type;            /* SOCK_* */
 	uint8_t state;           /* enum soqi_socket_state */
 	uint8_t phase;           /* enum soqi_socket_phase */
 	uint8_t finish;          /* enum soqi_finish_step */
-	uint16_t lent_count;     /* bufs on loan */
-	uint8_t buf_class;       /* of a pool, that fits what has come lately */
-	uint8_t buf_small_count; /* bufs in a row that one of the next smaller class could hold */
 	uint8_t asked_class : 2; /* the class the request in the kernel asks for */
 	bool from_list : 1;     /* its turn has come: the next buf is from the list, which has it */
 	bool paused : 1;        /* its share is used up, and more is wanted */
@@ -65,11 +51,29 @@ struct soq_socket {
 	bool split_asked : 1;   /* whether the kernel knows UDP_SEGMENT at all */
 	bool split_proved : 1;  /* the library has cut where the kernel refused */
 	bool zerocopy_off : 1;  /* the kernel copies all the same: not worth asking any more */
-	uint8_t zerocopy_copied;     /* times in a row that it did */
-	uint8_t split;               /* enum soqi_split */
-	uint32_t zerocopy_holds;     /* notifications that are to come */
-	uint32_t backend_generation; /* epoll: tells this socket's events from an older one's */
-	uint32_t backend_bits;       /* epoll: readiness; io_uring: place of direct.c, plus 1 */
+	uint16_t lent_count;    /* bufs on loan */
+	uint32_t carried_count; /* bufs not delivered yet, of all carriers */
+	int32_t error;          /* the first connection error, kept */
+	struct soqi_lane lane[2];
+	uint32_t backend_bits;         /* epoll: readiness; io_uring: place of direct.c, plus 1 */
+	uint32_t backend_generation;   /* epoll: tells this socket's events from an older one's */
+	struct soqi_carriers carriers; /* ops with bufs not delivered yet: see carry.c */
+	struct soq_op *close_op;       /* told when the descriptor is closed, or NULL */
+	struct soq_op *linger_op;      /* the op of a lingering close, made when linger is set */
+	struct soqi_watch *watch;      /* NULL before the first poll */
+	struct soqi_path *path;        /* the unix path this socket has made, or NULL */
+	struct soq_socket *next;       /* free slots; accepted sockets on their way */
+	void *user;
+	int64_t receive_timeout_ns;
+	int64_t send_timeout_ns;
+	int32_t linger_s; /* -1: off */
+	uint16_t family;
+	uint16_t protocol;
+	uint8_t buf_class;       /* of a pool, that fits what has come lately */
+	uint8_t buf_small_count; /* bufs in a row that one of the next smaller class could hold */
+	uint8_t zerocopy_copied; /* times in a row that it did */
+	uint8_t split;           /* enum soqi_split */
+	uint32_t zerocopy_holds; /* notifications that are to come */
 };
 
 enum soqi_socket_state {

@@ -121,7 +121,10 @@ int soqi_transfer_check(const struct soq_socket *s, struct soq_op *op,
 int soqi_transfer_check_one(const struct soq_socket *s, struct soq_op *op,
 			    const struct soqi_transfer *t, bool waits);
 /* Whether the socket has, or is getting, a peer. */
-bool soqi_carries(const struct soq_socket *s);
+static inline bool soqi_carries(const struct soq_socket *s)
+{
+	return s->phase == SOQI_PHASE_CONNECTED || s->phase == SOQI_PHASE_CONNECTING;
+}
 int soqi_endpoint_check(const struct soq_socket *s, const struct soq_endpoint *ep);
 
 /* stream.c */

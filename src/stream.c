@@ -1,20 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The calls of stream.h: sending, receiving, shutting down. */
+/* The calls of stream.h: sending, receiving, shutting down; two are in transfer.c. */
 #include <soq/stream.h>
 
 #include "detached.h"
 
 #include <errno.h>
-
-int soq_send_async(struct soq_socket *s, struct soq_op *op, const void *buffer, size_t size_bytes,
-		   uint32_t flags)
-{
-	return soqi_transfer_start(s, op,
-				   &(struct soqi_transfer){ .index = SOQI_LANE_SEND,
-							    .data = buffer,
-							    .count = size_bytes,
-							    .flags = flags });
-}
 
 int soq_sendv_async(struct soq_socket *s, struct soq_op *op, const struct iovec *segments,
 		    unsigned segment_count, uint32_t flags)
@@ -24,16 +14,6 @@ int soq_sendv_async(struct soq_socket *s, struct soq_op *op, const struct iovec 
 							    .data = segments,
 							    .count = segment_count,
 							    .vector = true,
-							    .flags = flags });
-}
-
-int soq_recv_async(struct soq_socket *s, struct soq_op *op, void *buffer, size_t size_bytes,
-		   uint32_t flags)
-{
-	return soqi_transfer_start(s, op,
-				   &(struct soqi_transfer){ .index = SOQI_LANE_RECV,
-							    .data = buffer,
-							    .count = size_bytes,
 							    .flags = flags });
 }
 

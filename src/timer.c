@@ -82,6 +82,7 @@ void soqi_timer_arm(struct soqi_timers *timers, struct soq_op *op, int64_t at_ns
 {
 	assert(at_ns > 0 && !soqi_timer_armed(op));
 	op->priv.timer_ns = at_ns;
+	op->priv.timed = 1;
 	op->priv.timer_child = NULL;
 	timers->root = meld(timers->root, detach(op));
 	timers->count++;
@@ -101,6 +102,6 @@ void soqi_timer_disarm(struct soqi_timers *timers, struct soq_op *op)
 		cut(op);
 		timers->root = meld(timers->root, below);
 	}
-	op->priv.timer_ns = 0;
+	op->priv.timed = 0;
 	timers->count--;
 }

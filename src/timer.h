@@ -14,10 +14,9 @@ struct soqi_timers {
 	size_t count;
 };
 
-/* An op is armed while priv.timer_ns is not 0. */
 static inline bool soqi_timer_armed(const struct soq_op *op)
 {
-	return op->priv.timer_ns != 0;
+	return op->priv.timed != 0;
 }
 
 /* Arms `op`, which is not armed, for `at_ns` (above 0). O(1). */

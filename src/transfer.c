@@ -39,13 +39,12 @@ int64_t soqi_sync_end(struct soq_socket *s, enum soqi_lane_index index, struct s
 }
 
 /* The checks of one buffer; its size becomes the op's length. */
-static int buffer_check(struct soq_op *op, const void *buffer, size_t size_bytes)
+static inline int buffer_check(struct soq_op *op, const void *buffer, size_t size_bytes)
 {
 	if (size_bytes > SSIZE_MAX || (buffer == NULL && size_bytes > 0))
 		return -EINVAL;
 	op->priv.data = buffer;
 	op->priv.length = size_bytes;
-	op->priv.segment_count = 1;
 	return 0;
 }
 
@@ -69,11 +68,6 @@ static int segments_check(struct soq_op *op, const struct iovec *segments, size_
 	return 0;
 }
 
-bool soqi_carries(const struct soq_socket *s)
-{
-	return s->phase == SOQI_PHASE_CONNECTED || s->phase == SOQI_PHASE_CONNECTING;
-}
-
 int soqi_endpoint_check(const struct soq_socket *s, const struct soq_endpoint *ep)
 {
 	int family;
@@ -90,16 +84,28 @@ int soqi_endpoint_check(const struct soq_socket *s, const struct soq_endpoint *e
 #define SEND_FLAGS (SOQ_CORK | SOQ_ZEROCOPY | SOQ_LAZY)
 #define RECV_FLAGS (SOQ_EXACT | SOQ_PEEK)
 
+static inline int send_flags_check(const struct soq_socket *s, const struct soq_op *op,
+				   uint32_t flags)
+{
+	if ((flags & ~SEND_FLAGS) != 0 || ((flags & (SOQ_CORK | SOQ_LAZY)) && !soqi_is_stream(s)))
+		return -EINVAL;
+	return s->type == SOCK_SEQPACKET && op->priv.length == 0 ? -EINVAL : 0;
+}
+
+static inline int stream_send_check(const struct soq_socket *s)
+{
+	if (!soqi_carries(s))
+		return -ENOTCONN;
+	return s->shut_send ? -EPIPE : 0;
+}
+
 static int send_check(const struct soq_socket *s, const struct soq_op *op,
 		      const struct soqi_transfer *t)
 {
-	int error;
+	int error = send_flags_check(s, op, t->flags);
 
-	if ((t->flags & ~SEND_FLAGS) != 0 ||
-	    ((t->flags & (SOQ_CORK | SOQ_LAZY)) && !soqi_is_stream(s)))
-		return -EINVAL;
-	if (s->type == SOCK_SEQPACKET && op->priv.length == 0)
-		return -EINVAL;
+	if (error != 0)
+		return error;
 	if (t->address != NULL) {
 		error = soqi_is_connection(s) ? -EISCONN : soqi_endpoint_check(s, t->address);
 		if (error != 0)
@@ -115,7 +121,7 @@ static int send_check(const struct soq_socket *s, const struct soq_op *op,
 	return s->shut_send ? -EPIPE : 0;
 }
 
-static int receive_check(const struct soq_socket *s, const struct soq_op *op, uint32_t flags)
+static inline int receive_check(const struct soq_socket *s, const struct soq_op *op, uint32_t flags)
 {
 	if ((flags & ~RECV_FLAGS) != 0 || flags == RECV_FLAGS || op->priv.length == 0)
 		return -EINVAL;
@@ -148,6 +154,8 @@ int soqi_transfer_check_one(const struct soq_socket *s, struct soq_op *op,
 		error = message_limits(op, t);
 	if (error != 0)
 		return error;
+	if (!t->vector)
+		op->priv.segment_count = 1;
 	op->priv.address = t->address;
 	op->priv.message = t->message;
 	return 0;
@@ -173,7 +181,8 @@ int soqi_transfer_check(const struct soq_socket *s, struct soq_op *op,
 
 static uint32_t op_flags(const struct soqi_transfer *t)
 {
-	return t->flags | (t->vector ? SOQI_OP_VECTOR : 0) | (t->batch ? SOQI_OP_BATCH : 0);
+	return t->flags | (t->vector ? SOQI_OP_VECTOR : 0) | (t->batch ? SOQI_OP_BATCH : 0) |
+	       (t->message != NULL ? SOQI_OP_MESSAGE : 0);
 }
 
 static void start(struct soq_socket *s, struct soq_op *op, const struct soqi_transfer *t,
@@ -204,6 +213,64 @@ int soqi_transfer_start(struct soq_socket *s, struct soq_op *op, const struct so
 
 	if (error == 0)
 		start(s, op, t, op_flags(t));
+	return error;
+}
+
+/* Messages, zero copy, and what is no socket. Out of line, so that the two below are short. */
+static __attribute__((noinline)) int start_other(struct soq_socket *s, struct soq_op *op,
+						 enum soqi_lane_index index, const void *buffer,
+						 size_t size_bytes, uint32_t flags)
+{
+	return soqi_transfer_start(s, op,
+				   &(struct soqi_transfer){ .index = index,
+							    .data = buffer,
+							    .count = size_bytes,
+							    .flags = flags });
+}
+
+/* What the two below share: a stream's one buffer has no address, message or array. */
+SOQI_INLINE void start_plain(struct soq_socket *s, struct soq_op *op, enum soqi_kind kind,
+			     uint32_t flags)
+{
+	op->priv.address = NULL;
+	soqi_op_begin(s->loop, s, op, kind, flags);
+	soqi_op_start_lane(s, &s->lane[kind == SOQI_KIND_SEND ? SOQI_LANE_SEND : SOQI_LANE_RECV],
+			   op);
+}
+
+int soq_send_async(struct soq_socket *s, struct soq_op *op, const void *buffer, size_t size_bytes,
+		   uint32_t flags)
+{
+	int error;
+
+	if (soqi_unlikely(s == NULL || !soqi_is_stream(s) || (flags & SOQ_ZEROCOPY)))
+		return start_other(s, op, SOQI_LANE_SEND, buffer, size_bytes, flags);
+	error = soqi_start_check(s, op);
+	if (error == 0)
+		error = buffer_check(op, buffer, size_bytes);
+	if (error == 0)
+		error = send_flags_check(s, op, flags);
+	if (error == 0)
+		error = stream_send_check(s);
+	if (error == 0)
+		start_plain(s, op, SOQI_KIND_SEND, flags);
+	return error;
+}
+
+int soq_recv_async(struct soq_socket *s, struct soq_op *op, void *buffer, size_t size_bytes,
+		   uint32_t flags)
+{
+	int error;
+
+	if (soqi_unlikely(s == NULL || !soqi_is_stream(s)))
+		return start_other(s, op, SOQI_LANE_RECV, buffer, size_bytes, flags);
+	error = soqi_start_check(s, op);
+	if (error == 0)
+		error = buffer_check(op, buffer, size_bytes);
+	if (error == 0)
+		error = receive_check(s, op, flags);
+	if (error == 0)
+		start_plain(s, op, SOQI_KIND_RECV, flags);
 	return error;
 }
 

@@ -13,6 +13,9 @@
 #define soqi_likely(x)   __builtin_expect(!!(x), 1)
 #define soqi_unlikely(x) __builtin_expect(!!(x), 0)
 
+/* Of a function that has little left to do where it knows its arguments. */
+#define SOQI_INLINE static inline __attribute__((always_inline))
+
 #define SOQI_NS_PER_S 1000000000LL
 
 static inline int64_t soqi_now_ns(void)

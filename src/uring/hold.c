@@ -92,7 +92,7 @@ uint64_t soqi_hold_victim(struct soqi_uring *impl, const struct soqi_lane *lane,
 	const struct soq_op *op = lane->queue.first;
 	const struct soqi_hold *hold;
 
-	if (op == NULL || op->priv.holds == 0)
+	if (op == NULL || !(op->priv.flags & SOQ_ZEROCOPY) || op->priv.holds == 0)
 		return token | SOQI_URING_TAG_REQUEST;
 	/* The op's last one, which may be of an earlier request than the one in the kernel. */
 	hold = &holds->entries[op->priv.hold];

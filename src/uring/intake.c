@@ -21,13 +21,14 @@ void soqi_uring_intake(struct soq_loop *loop, uint64_t user_data, int32_t result
 {
 	struct soqi_uring *impl = loop->impl;
 	uint64_t token = user_data & SOQI_TOKEN_MASK;
-	struct soq_buf *buf = NULL;
 
 	switch (user_data & SOQI_URING_TAG_MASK) {
 	case SOQI_URING_TAG_REQUEST:
 		if (flags & IORING_CQE_F_BUFFER)
-			buf = soqi_buf_filled(loop, flags >> IORING_CQE_BUFFER_SHIFT);
-		soqi_finish_buf(loop, token, result, (flags & IORING_CQE_F_MORE) != 0, buf);
+			soqi_finish_buf(loop, token, result, (flags & IORING_CQE_F_MORE) != 0,
+					soqi_buf_filled(loop, flags >> IORING_CQE_BUFFER_SHIFT));
+		else
+			soqi_finish(loop, token, result, (flags & IORING_CQE_F_MORE) != 0);
 		break;
 	case SOQI_URING_TAG_CANCEL:
 		cancel_done(loop, token, result);
