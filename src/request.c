@@ -309,42 +309,47 @@ static void submit(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane
 	hand_over(loop, s, lane, &request);
 }
 
-/*
- * Most requests: one op's one buffer, of a stream. Makes it and returns true, or leaves it
- * to the long way.
- */
-static bool submit_plain(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
+/* One op's one buffer, of a stream: what most requests are for. */
+static bool is_plain(const struct soq_socket *s, const struct soqi_lane *lane)
 {
 	const struct soq_op *op = lane->queue.first;
-	bool receives = lane->index == SOQI_LANE_RECV;
-	struct soqi_request request;
-	struct iovec one;
 	uint64_t left;
 
 	if (op == NULL || lane->whole || lane->polls ||
-	    (op->priv.flags & (SOQI_OP_VECTOR | SOQI_OP_BATCH | SOQ_ZEROCOPY)) != 0 ||
-	    op->priv.kind != (receives ? SOQI_KIND_RECV : SOQI_KIND_SEND))
-		return false;
-	/* Sends are gathered; receives wait for a connect, and for the bufs of those before them. */
-	if (receives ? s->phase == SOQI_PHASE_CONNECTING || s->carried_count > 0
-		     : op->priv.next != NULL)
+	    (op->priv.flags & (SOQI_OP_VECTOR | SOQI_OP_BATCH | SOQ_ZEROCOPY)) != 0)
 		return false;
 	left = op->priv.length - op->priv.moved;
 	if (left == 0 || left > SOQI_REQUEST_BYTES)
 		return false;
-	one.iov_base = (char *)(uintptr_t)op->priv.data + op->priv.moved;
-	one.iov_len = (size_t)left;
-	request = (struct soqi_request){
-		.kind = receives ? SOQI_REQUEST_RECV : SOQI_REQUEST_SEND,
+	/* Receives wait for a connect, and for bufs of those before them; sends are gathered. */
+	if (lane->index == SOQI_LANE_RECV)
+		return op->priv.kind == SOQI_KIND_RECV && s->phase != SOQI_PHASE_CONNECTING &&
+		       s->carried_count == 0;
+	return op->priv.kind == SOQI_KIND_SEND && op->priv.next == NULL;
+}
+
+static int plain_flags(const struct soq_op *op)
+{
+	if (op->priv.kind == SOQI_KIND_RECV)
+		return (op->priv.flags & SOQ_PEEK) ? MSG_PEEK : 0;
+	return MSG_NOSIGNAL | ((op->priv.flags & SOQ_CORK) ? MSG_MORE : 0);
+}
+
+/* What soqi_lane_take() and soqi_request_fill() would make of it. */
+static void submit_plain(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
+{
+	const struct soq_op *op = lane->queue.first;
+	struct iovec one = { (char *)(uintptr_t)op->priv.data + op->priv.moved,
+			     (size_t)(op->priv.length - op->priv.moved) };
+	struct soqi_request request = {
+		.kind = op->priv.kind == SOQI_KIND_RECV ? SOQI_REQUEST_RECV : SOQI_REQUEST_SEND,
 		.fd = s->fd,
+		.message_flags = plain_flags(op),
 		.segment_count = 1,
 		.lent = true,
 		.segments = &one,
 	};
-	if (receives)
-		request.message_flags = (op->priv.flags & SOQ_PEEK) ? MSG_PEEK : 0;
-	else
-		request.message_flags = MSG_NOSIGNAL | ((op->priv.flags & SOQ_CORK) ? MSG_MORE : 0);
+
 	lane->taken = 1;
 	lane->generation++;
 	lane->cancel_wanted = false;
@@ -353,7 +358,6 @@ static bool submit_plain(struct soq_loop *loop, struct soq_socket *s, struct soq
 		request.lazy_bytes = lazy_bytes(loop, s, lane, &request);
 	lane->lazy = request.lazy_bytes > 0;
 	hand_over(loop, s, lane, &request);
-	return true;
 }
 
 /*
@@ -411,8 +415,10 @@ static void serve(struct soq_loop *loop, struct soqi_lane *lane)
 	}
 	if (soqi_unlikely(lane->settled || lane->held || lane->starved))
 		return;
-	if (soqi_likely(submit_plain(loop, s, lane)))
+	if (soqi_likely(is_plain(s, lane))) {
+		submit_plain(loop, s, lane);
 		return;
+	}
 	if (must_wait(s, lane) || !soqi_receive_may_go(loop, s, lane))
 		return;
 	if (lane->whole && lane->index == SOQI_LANE_SEND && lane->queue.first != NULL)

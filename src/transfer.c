@@ -229,8 +229,8 @@ static __attribute__((noinline)) int start_other(struct soq_socket *s, struct so
 }
 
 /* What the two below share: a stream's one buffer has no address, message or array. */
-SOQI_INLINE void start_plain(struct soq_socket *s, struct soq_op *op, enum soqi_kind kind,
-			     uint32_t flags)
+static inline void start_plain(struct soq_socket *s, struct soq_op *op, enum soqi_kind kind,
+			       uint32_t flags)
 {
 	op->priv.address = NULL;
 	soqi_op_begin(s->loop, s, op, kind, flags);
@@ -292,10 +292,11 @@ static int64_t transfer_attached(struct soq_socket *s, const struct soqi_transfe
 
 int64_t soqi_transfer(struct soq_socket *s, const struct soqi_transfer *t)
 {
-	struct soq_op op = { 0 };
+	SOQI_UNINITIALIZED struct soq_op op;
 	struct soq_event event = { 0 };
 	int64_t result;
 
+	soqi_op_blank(&op);
 	if (soqi_is_detached(s))
 		result = soqi_detached_transfer(s, t, &op, op_flags(t), &event);
 	else

@@ -13,8 +13,12 @@
 #define soqi_likely(x)   __builtin_expect(!!(x), 1)
 #define soqi_unlikely(x) __builtin_expect(!!(x), 0)
 
-/* Of a function that has little left to do where it knows its arguments. */
-#define SOQI_INLINE static inline __attribute__((always_inline))
+/* A variable that its user fills in, where all others are cleared by the compiler. */
+#if __has_attribute(uninitialized)
+#define SOQI_UNINITIALIZED __attribute__((uninitialized))
+#else
+#define SOQI_UNINITIALIZED
+#endif
 
 #define SOQI_NS_PER_S 1000000000LL
 
