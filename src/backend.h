@@ -156,8 +156,7 @@ void soqi_woken(struct soq_loop *loop);
  */
 static inline uint64_t soqi_token(uint32_t slot, const struct soqi_lane *lane)
 {
-	return (uint64_t)slot | (uint64_t)lane->index << 32 |
-	       (uint64_t)(lane->generation & 0x3ffffff) << 34;
+	return (uint64_t)slot | (uint64_t)lane->index << 32 | (uint64_t)lane->generation << 34;
 }
 
 #define SOQI_TOKEN_MASK ((UINT64_C(1) << 60) - 1)

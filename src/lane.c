@@ -118,7 +118,7 @@ void soqi_lane_take(struct soqi_lane *lane, unsigned segments_max, uint64_t byte
 		if (lane->taken > 0 &&
 		    (lane->solo || lane->whole || op->priv.kind != SOQI_KIND_SEND || is_alone(op) ||
 		     segments + segments_of(op) > segments_max || bytes + left_of(op) > bytes_max ||
-		     lane->taken == UINT16_MAX))
+		     lane->taken == UINT8_MAX))
 			break;
 		lane->taken++;
 		if (op->priv.kind != SOQI_KIND_SEND || is_alone(op))

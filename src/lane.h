@@ -57,32 +57,42 @@ struct soqi_ops {
 	struct soq_op *last;
 };
 
+#define SOQI_GENERATION_MASK 0x3ffffffu
+
+/*
+ * The order of the last eight bytes matters: a load that is wider than a store shortly
+ * before it has to wait for that to reach the cache, some 5 ns. So no word that is tested
+ * when the lane is served has a byte that was written when it was taken off its list.
+ */
 struct soqi_lane {
 	struct soqi_ops queue;
 	struct soqi_lane
 		*next_dirty; /* the loop's list of lanes to look at, or of a pool's parked */
 	struct soqi_lane *prev_dirty;   /* a closed socket leaves it at once */
 	struct soqi_lane *next_settled; /* the loop's list of results, or of starved lanes */
-	uint32_t generation;            /* of the request; counts up with each */
+	uint32_t generation : 26;       /* of the request; counts up with each */
+	uint32_t index : 2;             /* enum soqi_lane_index */
+	uint32_t whole : 1;             /* messages: one op a request, empty ones too */
 	int32_t result;                 /* of a request that came back, until settled */
-	uint16_t taken;                 /* ops the request in the kernel covers */
-	uint8_t index : 2;              /* enum soqi_lane_index */
-	bool whole : 1;                 /* messages: one op a request, empty ones too */
-	bool in_kernel : 1;             /* the backend has a request */
-	bool dirty : 1;                 /* on next_dirty */
-	bool settled : 1;               /* on next_settled */
-	bool cancel_wanted : 1;         /* the request in the kernel shall end */
-	bool cancel_sent : 1;           /* and the backend was told */
-	bool solo : 1;                  /* one op a request: a gather met an error */
-	bool held : 1;                  /* send lane: -EPIPE waits for the receive lane's verdict */
-	bool starved : 1;               /* waits for what no kernel tells: see backoff.c */
-	bool polls : 1;     /* its request waits for room, or for bytes, and moves none */
-	bool parked : 1;    /* waits for a buf of an empty pool */
-	bool multishot : 1; /* its request brings one buf after another */
-	bool lazy : 1;      /* its request was a lazy send, and has not ended well */
-	bool spent : 1;     /* has sent all it may in one turn: see soqi_flush() */
-	int32_t sync_cause; /* why a synchronous call was cut short; 0 none */
+	int16_t sync_cause;             /* why a synchronous call was cut short; 0 none */
+
+	bool dirty;             /* on next_dirty */
+	bool cancel_wanted : 1; /* the request in the kernel shall end */
+	bool cancel_sent : 1;   /* and the backend was told */
+	bool multishot : 1;     /* its request brings one buf after another */
+	bool lazy : 1;          /* its request was a lazy send, and has not ended well */
+	bool spent : 1;         /* has sent all it may in one turn: see soqi_flush() */
+
+	bool settled;     /* on next_settled; here a word begins that compilers test as one */
+	bool held : 1;    /* send lane: -EPIPE waits for the receive lane's verdict */
+	bool starved : 1; /* waits for what no kernel tells: see backoff.c */
+	bool polls : 1;   /* its request waits for room, or for bytes, and moves none */
+	bool parked : 1;  /* waits for a buf of an empty pool */
+	bool solo : 1;    /* one op a request: a gather met an error */
+	uint8_t taken;    /* ops the request in the kernel covers */
+	bool in_kernel;   /* the backend has a request */
 };
+_Static_assert(sizeof(struct soqi_lane) == 56, "a socket has two");
 
 /* Appends `op`, which is on no list. */
 static inline void soqi_ops_append(struct soqi_ops *to, struct soq_op *op)

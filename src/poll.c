@@ -86,7 +86,7 @@ void soqi_watch_serve(struct soq_loop *loop, struct soqi_lane *lane)
 		return;
 	}
 	/* Counted for the whole loop, since a watch lives shorter than its slot. */
-	lane->generation = ++loop->poll_generation;
+	lane->generation = ++loop->poll_generation & SOQI_GENERATION_MASK;
 	lane->cancel_sent = false;
 	lane->in_kernel = true;
 	loop->in_kernel++;

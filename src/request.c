@@ -122,7 +122,7 @@ static void fill_many(struct soqi_lane *lane, unsigned max, struct soqi_request 
 	segment_advance(op);
 	for (unsigned i = 0; i < lane->taken; i++, op = op->priv.next) {
 		if (request->segment_count == max) {
-			lane->taken = (uint16_t)i;
+			lane->taken = (uint8_t)i;
 			break;
 		}
 		request->segment_count += segments_of_op(op,
@@ -452,11 +452,13 @@ void soqi_flush(struct soq_loop *loop)
 
 			soqi_lane_clean(loop, lane);
 			/* The first round is the turn's; in the others what is spent waits. */
-			if (soqi_unlikely(lane->spent) && i > 0 && loop->dead == 0) {
-				soqi_lane_dirty(loop, lane);
-				continue;
+			if (soqi_unlikely(lane->spent)) {
+				if (i > 0 && loop->dead == 0) {
+					soqi_lane_dirty(loop, lane);
+					continue;
+				}
+				lane->spent = false;
 			}
-			lane->spent = false;
 			serve(loop, lane);
 		}
 		soqi_settle(loop);

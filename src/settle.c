@@ -204,7 +204,7 @@ void soqi_transfer_settle(struct soq_socket *s, struct soqi_lane *lane, int32_t 
 	/* A synchronous call returns its count first; its error must not get lost. */
 	if (result < 0 && result != -EAGAIN && result != -EINTR && op->priv.moved > 0 &&
 	    op->priv.cause == 0 && (op->priv.flags & SOQI_OP_SYNC) && result != s->error)
-		lane->sync_cause = result;
+		lane->sync_cause = (int16_t)result;
 	if (told && result >= 0)
 		flags = soqi_message_received(op, lane->whole, result);
 	soqi_lane_settle(lane, result, ended);

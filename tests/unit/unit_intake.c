@@ -150,14 +150,14 @@ static void a_completion_of_an_old_generation_is_dropped_and_counted(void **stat
 	fake_loop_end(loop);
 }
 
-/* A generation is 27 bits in a token: after 2^27 requests it is the same again. */
+/* A generation has 26 bits: after 2^26 requests it is the same again. */
 static void generations_may_wrap(void **state)
 {
 	struct soq_loop *loop = fake_loop();
 	struct soq_socket *s = fake_connected(loop);
 
 	(void)state;
-	s->lane[SOQI_LANE_RECV].generation = UINT32_MAX - 2;
+	s->lane[SOQI_LANE_RECV].generation = SOQI_GENERATION_MASK - 2;
 	for (int i = 0; i < 8; i++) {
 		struct noted receive;
 		uint64_t before = fake_token(s, SOQI_LANE_RECV);
