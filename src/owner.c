@@ -8,7 +8,6 @@
 #include "loop.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -42,12 +41,13 @@ void soqi_owner_fini(struct soq_loop *loop)
 	(void)pthread_mutex_destroy(&loop->alive);
 }
 
-/* Where whoever is waited for can only run when we do not. */
+/*
+ * Where whoever is waited for can only run when we do not. Not the affinity: who wants
+ * a loop to spin pins its thread, and the others are elsewhere.
+ */
 static bool has_one_cpu(void)
 {
-	cpu_set_t cpus;
-
-	return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) == 1;
+	return sysconf(_SC_NPROCESSORS_ONLN) == 1;
 }
 
 int soqi_owner_claim(struct soq_loop *loop)

@@ -44,8 +44,9 @@ enum soq_backend {
  * `zerocopy_bytes`: see stream.h. 1 leaves the choice to the caller of each send.
  *
  * `spin_ns`: not sleeping is where latency is won, at the price of a busy CPU. The
- * loop spins only while recent waits were shorter than this, and never where it has
- * one CPU alone. 50,000 is a good value for request/response between two cores.
+ * loop spins only while recent waits were shorter than this, and never on a machine of
+ * one CPU. Its thread may be pinned, if those it waits for run elsewhere. 50,000 is a
+ * good value for request/response between two cores.
  *
  * `direct_count`: on io_uring a table of so many places for sockets; a request of a
  * socket that has a place need not look up its file and count a use of it. A socket
