@@ -146,12 +146,11 @@ static inline struct soq_op *soqi_lane_settle_one(struct soqi_lane *lane, int64_
 	struct soq_op *op = lane->queue.first;
 	uint64_t moved = op->priv.moved + (uint64_t)result;
 
-	if (lane->taken != 1 || result <= 0 || op->priv.cause != 0)
+	if (lane->taken != 1 || result <= 0 || op->priv.cause != 0 ||
+	    (op->priv.kind != SOQI_KIND_SEND && op->priv.kind != SOQI_KIND_RECV))
 		return NULL;
-	if (op->priv.kind == SOQI_KIND_SEND
-		    ? moved != op->priv.length
-		    : op->priv.kind != SOQI_KIND_RECV ||
-			      ((op->priv.flags & SOQ_EXACT) && moved != op->priv.length))
+	if ((op->priv.kind == SOQI_KIND_SEND || (op->priv.flags & SOQ_EXACT)) &&
+	    moved != op->priv.length)
 		return NULL;
 	op->priv.moved = moved;
 	op->priv.result = (int64_t)moved;
