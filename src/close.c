@@ -141,8 +141,9 @@ void soqi_close_go(struct soq_socket *s)
 	if (!lane_idle(&s->lane[SOQI_LANE_SEND]) || !lane_idle(&s->lane[SOQI_LANE_RECV]) ||
 	    !soqi_watch_idle(s))
 		return;
-	/* What has no connection has no end of stream to wait for. */
-	if (s->finish == SOQI_FINISH_FLUSH && soqi_is_connection(s))
+	/* Without a connection there is no end of stream to wait for; or it has come already. */
+	if (s->finish == SOQI_FINISH_FLUSH && soqi_is_connection(s) &&
+	    (!s->fin_seen || s->zerocopy_holds > 0))
 		finish_drain(s);
 	else if (s->fd >= 0 && !finish_must_wait(s))
 		close_now(s);

@@ -90,6 +90,31 @@ static void finish_flushes_ends_and_drains(struct fixture *t)
 	free(big);
 }
 
+/* A close sends the FIN by itself; a shutdown and a receive before it would be for nothing. */
+static void finish_after_the_peers_end_asks_for_nothing(struct fixture *t)
+{
+	struct soq_loop_stats before = { .size = sizeof(before) };
+	struct soq_loop_stats after = { .size = sizeof(after) };
+	struct probe *finish = probe(t);
+	char bytes[5];
+	int fd;
+	struct soq_socket *s = pair_raw(t, AF_INET, &fd);
+
+	expect(shutdown(fd, SHUT_WR), 0);
+	expect(soq_recv(s, bytes, sizeof(bytes), 0), 0);
+	expect(soq_send(s, "bytes", 5, 0), 5);
+	expect(soq_loop_stats(t->loop, &before), 0);
+	started(finish, soq_finish_async(s, &finish->op, -1));
+	await(t, finish);
+	expect_end(finish, 0, 0);
+	expect(soq_loop_stats(t->loop, &after), 0);
+	/* A shutdown and a receive would be one at least. */
+	expect(after.requests, before.requests);
+	expect(raw_recv(t, fd, bytes, sizeof(bytes)), 5);
+	expect(raw_recv(t, fd, bytes, sizeof(bytes)), 0);
+	close(fd);
+}
+
 static void finish_aborts_at_its_timeout(struct fixture *t)
 {
 	int fd;
@@ -301,6 +326,7 @@ static const struct conf_case cases[] = {
 	CASE(positive_linger_finishes_in_the_background, "13h"),
 	SYNC_CASE(linger_beyond_its_range_is_refused, "13h"),
 	CASE(finish_flushes_ends_and_drains, "13f"),
+	CASE(finish_after_the_peers_end_asks_for_nothing, "13f"),
 	CASE(finish_aborts_at_its_timeout, "13f"),
 	CASE(canceled_finish_aborts, "13f"),
 	CASE(finish_tells_of_a_reset, "13f 7a"),
