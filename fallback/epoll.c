@@ -9,6 +9,7 @@
  */
 #include "epoll.h"
 
+#include "batch.h"
 #include "own.h"
 #include "pool.h"
 
@@ -193,6 +194,13 @@ static void poll_once(struct soq_loop *loop, struct soq_socket *s, struct soqi_l
 		soqi_finish(loop, request->token, result, false);
 }
 
+/* A datagram socket whose receive side is shut says that it would wait, for ever. */
+static bool is_at_its_end(const struct soq_socket *s, const struct soqi_request *request)
+{
+	return request->kind == SOQI_REQUEST_RECV && !soqi_is_connection(s) &&
+	       (s->backend_bits & SOQI_EPOLL_HUP) && soqi_receive_is_shut(s->fd);
+}
+
 static void epoll_submit(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
 			 const struct soqi_request *request)
 {
@@ -218,6 +226,8 @@ static void epoll_submit(struct soq_loop *loop, struct soq_socket *s, struct soq
 	}
 	loop->stats.requests++;
 	result = request->bufs != NULL ? soqi_buf_try(request, &buf) : soqi_try(request);
+	if (soqi_unlikely(result == -EAGAIN) && is_at_its_end(s, request))
+		result = 0;
 	if (result == -EAGAIN && !(request->message_flags & MSG_DONTWAIT)) {
 		s->backend_bits |= blocked;
 		park(loop, s, lane, request);

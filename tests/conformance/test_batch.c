@@ -295,6 +295,31 @@ static void receive_side_that_is_shut_ends_with_nothing(struct fixture *t)
 	}
 }
 
+/* The same without a batch, also where the receive waits when the side is shut. */
+static void shut_side_ends_a_plain_receive(struct fixture *t)
+{
+	for (unsigned i = 0; i < COUNT_OF(families) * 2; i++) {
+		struct datagrams d = datagrams_connected(t, families[i / 2]);
+		struct probe *p = probe(t);
+		char bytes[8];
+
+		expect(soq_send(d.a, "before", 6, 0), 6);
+		if (i % 2 == 0)
+			expect(soq_shutdown(d.b, SOQ_SHUTDOWN_RECV), 0);
+		started(p, soq_recv_async(d.b, &p->op, bytes, sizeof(bytes), 0));
+		await(t, p);
+		expect_end(p, 6, 0);
+		started(p, soq_recv_async(d.b, &p->op, bytes, sizeof(bytes), 0));
+		settle(t);
+		if (i % 2)
+			expect(soq_shutdown(d.b, SOQ_SHUTDOWN_RECV), 0);
+		await(t, p);
+		expect_end(p, 0, 0);
+		expect(soq_recv(d.b, bytes, sizeof(bytes), 0), 0);
+		datagrams_close(&d);
+	}
+}
+
 static void sync_receive_of_a_shut_side_gives_nothing(struct fixture *t)
 {
 	for (unsigned i = 0; i < COUNT_OF(families) * 2; i++) {
@@ -323,6 +348,7 @@ static const struct conf_case cases[] = {
 	SYNC_CASE(batch_may_hold_messages_of_many_datagrams, "9e"),
 	CASE(batches_allocate_nothing_in_the_steady_state, "19a"),
 	CASE(receive_side_that_is_shut_ends_with_nothing, "5a"),
+	CASE(shut_side_ends_a_plain_receive, "5a"),
 	SYNC_CASE(sync_receive_of_a_shut_side_gives_nothing, "5a"),
 };
 
