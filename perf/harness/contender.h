@@ -9,9 +9,11 @@
 
 #include "../common/control.h"
 #include "../soqperf/echo.h"
+#include "ledger.h"
 
 struct contender {
-	const char *name;
+	const char *name; /* in tables */
+	const char *key;  /* in JSON */
 	bool is_soq;
 	bool is_uring;
 	struct echo_options echo; /* of soq's */
@@ -24,8 +26,9 @@ struct contender {
 	int (*answer)(void *state, uint64_t bytes);
 	/* The counters so far; cpu_ns is not filled in. */
 	struct control_report (*report)(void *state);
-	/* How its pool fares; NULL if it is none of soq's. */
+	/* How its pool fares, and what its loop has allocated; NULL if it is none of soq's. */
 	struct soq_pool_info (*pool_info)(void *state);
+	const struct ledger *(*ledger)(void *state);
 	int (*destroy)(void *state);
 };
 

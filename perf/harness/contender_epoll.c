@@ -86,6 +86,7 @@ static int destroy(void *state)
 
 const struct contender contender_raw_epoll = {
 	.name = "raw epoll",
+	.key = "raw-epoll",
 	.create = create,
 	.accept = accept_all,
 	.answer = answer,
@@ -95,6 +96,7 @@ const struct contender contender_raw_epoll = {
 
 const struct contender contender_raw_edge = {
 	.name = "raw epoll, edge",
+	.key = "raw-epoll-edge",
 	.create = create,
 	.accept = accept_all,
 	.answer = answer,

@@ -8,19 +8,23 @@
 #include <stdlib.h>
 
 #define PATIENCE_NS INT64_C(2000000000)
+#define TRIES_MAX   100000 /* turns that do not wait, for answers that nothing holds up */
 
 struct soq_state {
 	struct soq_loop *loop;
 	struct echo *echo;
+	struct ledger ledger;
 	uint64_t answered;
 };
 
 static int open_echo(struct soq_state *s, const struct contender *self, struct sockaddr_in *where)
 {
+	const struct soq_allocator allocator = ledger_allocator(&s->ledger);
 	struct soq_loop_options options = { .size = sizeof(options),
 					    .backend = self->is_uring ? SOQ_BACKEND_URING
 								      : SOQ_BACKEND_EPOLL,
-					    .direct_count = self->direct_count };
+					    .direct_count = self->direct_count,
+					    .allocator = &allocator };
 	struct soq_loop_info info = { .size = sizeof(info) };
 	struct soq_endpoint ep;
 	int ret;
@@ -73,6 +77,14 @@ static int turn(struct soq_state *s)
 	return ret < 0 ? ret : 0;
 }
 
+/* Hands over what is left and does not wait: nothing more will come. */
+static int turn_last(struct soq_state *s)
+{
+	int ret = soq_loop_run(s->loop, SOQ_RUN_ONCE, 0);
+
+	return ret < 0 ? ret : 0;
+}
+
 static int accept_all(void *state, uint64_t accepts)
 {
 	struct soq_state *s = state;
@@ -80,17 +92,26 @@ static int accept_all(void *state, uint64_t accepts)
 
 	while (ret == 0 && echo_counters(s->echo)->accepts < accepts)
 		ret = turn(s);
-	return ret;
+	/* The receives of the last of them, too. */
+	return ret < 0 ? ret : turn_last(s);
 }
 
+/*
+ * Answers are lazy sends, whose ends a turn that waits for requests does not wait for: once
+ * all of them are started, the turns that hand them over must not wait at all.
+ */
 static int answer(void *state, uint64_t bytes)
 {
+	const struct echo_counters *counters;
 	struct soq_state *s = state;
-	int ret = 0;
+	int ret = 0, tries = 0;
 
 	s->answered += bytes;
-	while (ret == 0 && echo_counters(s->echo)->bytes_sent < s->answered)
+	counters = echo_counters(s->echo);
+	while (ret == 0 && counters->bytes < s->answered)
 		ret = turn(s);
+	while (ret == 0 && counters->bytes_sent < s->answered)
+		ret = ++tries > TRIES_MAX ? -ETIMEDOUT : turn_last(s);
 	return ret;
 }
 
@@ -133,38 +154,52 @@ static struct soq_pool_info pool_info(void *state)
 	return echo_pool_info(s->echo);
 }
 
+static const struct ledger *ledger(void *state)
+{
+	struct soq_state *s = state;
+
+	return &s->ledger;
+}
+
 #define SOQ_CALLS                                                                                  \
 	.is_soq = true, .create = create, .accept = accept_all, .answer = answer,                  \
-	.report = report, .pool_info = pool_info, .destroy = destroy
+	.report = report, .pool_info = pool_info, .ledger = ledger, .destroy = destroy
 
 const struct contender contender_pool_uring = {
 	.name = "soq, io_uring",
+	.key = "soq-uring",
 	.is_uring = true,
-	.echo = { .pooled = true },
+	.echo = { .lazy = true, .pooled = true },
 	SOQ_CALLS,
 };
 
 const struct contender contender_pool_epoll = {
 	.name = "soq, epoll",
-	.echo = { .pooled = true },
+	.key = "soq-epoll",
+	.echo = { .lazy = true, .pooled = true },
 	SOQ_CALLS,
 };
 
 const struct contender contender_soq_uring = {
 	.name = "  plain, io_uring",
+	.key = "plain-uring",
 	.is_uring = true,
+	.echo = { .lazy = true },
 	SOQ_CALLS,
 };
 
 const struct contender contender_soq_direct = {
 	.name = "soq, direct",
+	.key = "soq-direct",
 	.is_uring = true,
-	.echo = { .pooled = true },
+	.echo = { .lazy = true, .pooled = true },
 	.direct_count = 4097, /* the most clients there are, and the listener */
 	SOQ_CALLS,
 };
 
 const struct contender contender_soq_epoll = {
 	.name = "  plain, epoll",
+	.key = "plain-epoll",
+	.echo = { .lazy = true },
 	SOQ_CALLS,
 };

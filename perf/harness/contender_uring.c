@@ -98,6 +98,7 @@ static int destroy(void *state)
 
 const struct contender contender_raw_uring = {
 	.name = "raw liburing",
+	.key = "raw-uring",
 	.is_uring = true,
 	.create = create,
 	.accept = accept_all,
@@ -108,6 +109,7 @@ const struct contender contender_raw_uring = {
 
 const struct contender contender_raw_bufring = {
 	.name = "raw liburing, ring",
+	.key = "raw-uring-ring",
 	.is_uring = true,
 	.echo = { .pooled = true },
 	.create = create,

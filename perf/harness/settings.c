@@ -10,7 +10,8 @@
 #include <string.h>
 
 static const char help[] =
-	"soq-harness [--ready K] [--size SIZE] [--turns N] [--check] [--hoard | --pool P...]\n"
+	"soq-harness [--ready K] [--size SIZE] [--turns N] [--check] [--json]\n"
+	"            [--idle N | --hoard | --pool P...]\n"
 	"\n"
 	"Clients and server in one thread: each turn K clients send a request, the server\n"
 	"answers all of them, every byte is compared. One line for each server: soq on both\n"
@@ -19,6 +20,9 @@ static const char help[] =
 	"  --ready K    connections ready in every turn (64; 1 to 4096)\n"
 	"  --size SIZE  bytes of a request (64; 1 to 16Ki)\n"
 	"  --turns N    measured turns of each server (2000)\n"
+	"  --idle N     instead, each server without and with N more connections that are open\n"
+	"               and silent, a receive armed on each (to 100000): what they cost the\n"
+	"               others, and what memory soq has allocated for one\n"
 	"  --pool SIZE:BUFS[:SHARE]\n"
 	"               instead, soq on io_uring with pools of the geometries given, each by the\n"
 	"               first one: --pool 16Ki:64 --pool 4Ki:256:32\n"
@@ -26,7 +30,9 @@ static const char help[] =
 	"               whose bufs are never returned: the rate of the others\n"
 	"  --check      exit 1 unless soq makes exactly one enter per turn of its loop on "
 	"io_uring,\n"
-	"               at most one wait on epoll, and allocates nothing on either\n"
+	"               at most one wait on epoll, exactly the requests and completions that\n"
+	"               README.md says, and allocates nothing; not with --hoard and --pool\n"
+	"  --json       instead of the table; not with --hoard and --pool\n"
 	"\n"
 	"Exit codes: 0, 1 wrong bytes, lost answers or a failed check, 2 usage.\n";
 
@@ -43,6 +49,8 @@ static void add_pooled(struct settings *s, const struct contender *like)
 {
 	struct contender *c = add(s, like);
 
+	if (c->direct_count)
+		c->direct_count += s->idle;
 	c->echo.pool_bufs = s->ready <= 32 ? 64 : 2 * s->ready;
 }
 
@@ -116,6 +124,11 @@ static bool take(struct settings *s, int option)
 		s->turns = (size_t)count;
 	} else if (option == 'c') {
 		s->check = true;
+	} else if (option == 'j') {
+		s->json = true;
+	} else if (option == 'i') {
+		ok = units_parse_count(optarg, 1, 100000, &count);
+		s->idle = (uint32_t)count;
 	} else if (option == 'o') {
 		s->hoard = true;
 	} else if (option == 'p') {
@@ -136,6 +149,7 @@ bool settings_parse(int argc, char **argv, struct settings *s)
 		{ "ready", required_argument, NULL, 'r' }, { "size", required_argument, NULL, 's' },
 		{ "turns", required_argument, NULL, 't' }, { "pool", required_argument, NULL, 'p' },
 		{ "check", no_argument, NULL, 'c' },       { "hoard", no_argument, NULL, 'o' },
+		{ "idle", required_argument, NULL, 'i' },  { "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },        { NULL, 0, NULL, 0 },
 	};
 	int option;
@@ -146,7 +160,9 @@ bool settings_parse(int argc, char **argv, struct settings *s)
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1)
 		if (!take(s, option))
 			return false;
-	if (optind != argc || (s->hoard && s->pool_count))
+	if (optind != argc || (s->hoard != 0) + (s->pool_count != 0) + (s->idle != 0) > 1)
+		return false;
+	if ((s->hoard || s->pool_count) && (s->check || s->json))
 		return false;
 	if (s->hoard)
 		add_hoarders(s);

@@ -13,9 +13,11 @@
 
 struct settings {
 	uint32_t ready;
+	uint32_t idle; /* 0: not that table */
 	uint32_t size_bytes;
 	size_t turns;
 	bool check;
+	bool json;
 	bool hoard;
 	struct contender contenders[CONTENDERS_MAX];
 	char names[CONTENDERS_MAX][NAME_MAX_BYTES];
