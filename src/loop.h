@@ -6,6 +6,7 @@
 #include "backend.h"
 #include "lane.h"
 #include "slot.h"
+#include "spin.h"
 #include "timer.h"
 #include "util.h"
 
@@ -63,11 +64,10 @@ struct soq_loop {
 	struct soqi_ops ready;   /* ops with `done` that have events, by ready_next */
 	struct soqi_ops waiting; /* ops without, likewise */
 	uint64_t ready_events;
-	uint64_t events_made;    /* ever; tells a turn whether it made any */
-	bool unsent;             /* the kernel did not take all requests of the last turn */
-	unsigned waits_skipped;  /* turns in a row that had news without waiting */
-	int64_t spin_ns;         /* 0 where there is nothing to win */
-	int64_t wait_average_ns; /* how long recent waits were */
+	uint64_t events_made;   /* ever; tells a turn whether it made any */
+	bool unsent;            /* the kernel did not take all requests of the last turn */
+	unsigned waits_skipped; /* turns in a row that had news without waiting */
+	struct soqi_spin spin;  /* of its waits */
 
 	struct soq_pool *pools;
 	struct soqi_room *rooms;      /* those nobody has: see room.c */

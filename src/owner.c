@@ -60,7 +60,7 @@ int soqi_owner_claim(struct soq_loop *loop)
 	(void)pthread_mutex_trylock(&loop->alive);
 	error = loop->backend->own(loop);
 	if (error == 0) {
-		loop->spin_ns = has_one_cpu() ? 0 : loop->options.spin_ns;
+		loop->spin.limit_ns = has_one_cpu() ? 0 : loop->options.spin_ns;
 		return 0;
 	}
 	(void)pthread_mutex_unlock(&loop->alive);

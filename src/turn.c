@@ -35,25 +35,26 @@ static bool has_news(const struct soq_loop *loop, uint64_t made)
  */
 static int wait_spinning(struct soq_loop *loop, int64_t until_ns)
 {
+	bool spins = soqi_spin_begin(&loop->spin);
 	int64_t begin_ns = soqi_now_ns();
-	int64_t stop_ns = soqi_after_ns(begin_ns, loop->spin_ns);
+	int64_t stop_ns = soqi_after_ns(begin_ns, loop->spin.limit_ns);
 	int64_t now_ns = begin_ns;
 	uint64_t made = loop->events_made;
+	bool hit = false;
 	int error = 0;
 
 	if (stop_ns > until_ns)
 		stop_ns = until_ns;
-	while (loop->wait_average_ns <= loop->spin_ns && now_ns < stop_ns) {
+	while (spins && error == 0 && !hit && now_ns < stop_ns) {
 		error = loop->backend->wait(loop, SOQI_NOW);
 		now_ns = soqi_now_ns();
-		if (error != 0 || has_news(loop, made))
-			break;
+		hit = has_news(loop, made);
 	}
-	if (error == 0 && !has_news(loop, made)) {
+	if (error == 0 && !hit) {
 		error = loop->backend->wait(loop, until_ns);
 		now_ns = soqi_now_ns();
 	}
-	loop->wait_average_ns += (now_ns - begin_ns - loop->wait_average_ns) / 8;
+	soqi_spin_end(&loop->spin, now_ns - begin_ns, hit);
 	return error;
 }
 
@@ -103,7 +104,7 @@ int soqi_turn(struct soq_loop *loop, int64_t until_ns)
 		    (loop->ready_events == 0 || until_ns != SOQI_NOW) &&
 		    soqi_receive_may_wake(loop))
 			error = wait_parked(loop, until_ns);
-		else if (loop->spin_ns > 0 && until_ns != SOQI_NOW)
+		else if (loop->spin.limit_ns > 0 && until_ns != SOQI_NOW)
 			error = wait_spinning(loop, until_ns);
 		else
 			error = loop->backend->wait(loop, until_ns);
