@@ -274,10 +274,54 @@ int soq_recv_async(struct soq_socket *s, struct soq_op *op, void *buffer, size_t
 	return error;
 }
 
+/*
+ * Whether a synchronous send need not go through the ring, where a request costs more
+ * than send(2) when it is the only one: a stream's bytes with nothing before them, in
+ * its lane or on its way to be known.
+ */
+static bool may_send_at_once(const struct soq_socket *s, const struct soqi_transfer *t)
+{
+	const struct soqi_lane *lane = &s->lane[SOQI_LANE_SEND];
+
+	return t->index == SOQI_LANE_SEND && !t->vector && t->message == NULL &&
+	       soqi_is_stream(s) && s->phase == SOQI_PHASE_CONNECTED && lane->queue.first == NULL &&
+	       !lane->settled && t->count > 0 && t->count <= SOQI_REQUEST_BYTES &&
+	       !s->loop->backend->immediate && s->loop->dead == 0;
+}
+
+/* Sends what can leave at once, counted as a request. -EAGAIN: nothing. */
+static int32_t send_at_once(struct soq_socket *s, const struct soqi_transfer *t)
+{
+	struct iovec all = { (void *)(uintptr_t)t->data, t->count };
+	const struct soqi_request request = {
+		.kind = SOQI_REQUEST_SEND,
+		.fd = s->fd,
+		.message_flags = MSG_NOSIGNAL | ((t->flags & SOQ_CORK) ? MSG_MORE : 0),
+		.segment_count = 1,
+		.segments = &all,
+	};
+
+	s->loop->stats.requests++;
+	return soqi_try(&request);
+}
+
+/* Puts what send_at_once() has said into the lane, as the result of a request of `op`. */
+static void settle_at_once(struct soq_socket *s, int32_t result)
+{
+	struct soqi_lane *lane = &s->lane[SOQI_LANE_SEND];
+
+	if (result < 0)
+		soqi_judge_note(s, result);
+	lane->taken = 1;
+	lane->result = result;
+	soqi_settled_push(s->loop, lane);
+}
+
 static int64_t transfer_attached(struct soq_socket *s, const struct soqi_transfer *t,
 				 struct soq_op *op, struct soq_event *event)
 {
 	int error = start_check(s, op, t, true);
+	int32_t result = -EAGAIN;
 
 	/* It would wait for what only the caller can do, who waits here. */
 	if (error == 0 && t->index == SOQI_LANE_RECV && soqi_receive_blocks(s))
@@ -286,7 +330,18 @@ static int64_t transfer_attached(struct soq_socket *s, const struct soqi_transfe
 		error = soqi_sync_begin(s, t->index, op);
 	if (error != 0)
 		return error;
+	if (may_send_at_once(s, t))
+		result = send_at_once(s, t);
+	if (result == (int64_t)t->count) {
+		s->loop->stats.ops_started++;
+		s->loop->stats.ops_finished++;
+		s->loop->stats.completions++;
+		s->loop->stats.bytes_sent += t->count;
+		return result;
+	}
 	start(s, op, t, op_flags(t) | SOQI_OP_SYNC);
+	if (result != -EAGAIN)
+		settle_at_once(s, result);
 	return soqi_sync_end(s, t->index, op, event);
 }
 

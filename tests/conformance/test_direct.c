@@ -348,7 +348,9 @@ static void adopted_sockets_take_places_and_leave_them(struct fixture *t)
 
 			expect(soq_socket_adopt(t->loop, ends[0], &a), 0);
 			expect(soq_socket_adopt(t->loop, ends[1], &b), 0);
+			/* A synchronous send asks the ring for nothing: both have to receive. */
 			talk(a, b, i);
+			talk(b, a, i);
 			expect_placed(t, 2);
 			expect(soq_socket_detach(a, &home), 0);
 			expect_placed(t, 1);
