@@ -57,10 +57,9 @@ class Bench:
 
     def soqperf(self, command, scenario, arguments):
         """One run of the load generator: its JSON, or None with a reason."""
-        line = [os.path.join(self.options.bin, "soqperf"), "rr", "-q", "-J",
-                "-c", str(scenario.connections), "-s", str(scenario.size),
-                "-P", str(scenario.pipeline), "-A", self.options.placement,
-                "--server-command", shlex.join(command)] + arguments
+        line = [os.path.join(self.options.bin, "soqperf"), scenario.mode, "-q", "-J",
+                *scenario.arguments, "-A", self.options.placement,
+                "--server-command", shlex.join(scenario.command(command)), *arguments]
         with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True) as process:
             try:
@@ -83,7 +82,7 @@ class Bench:
             self.note(f"{label}: errors: " + json.dumps(errors))
 
     def exchange(self, name, command, scenario):
-        label = f"{name}, {scenario.name}"
+        label = f"{name}, {scenario.title}"
         result, reason = self.soqperf(command, scenario,
                                       ["-d", f"{self.options.seconds}s",
                                        "-W", f"{self.options.warmup}s"])
@@ -91,24 +90,26 @@ class Bench:
             self.note(f"{label}: {reason}")
             return None
         self.check(label, result)
-        server, times = result["ends"]["server"], result["latency"]["service"]["percentiles"]
-        if server["source"] != "report" or not server["requests"]:
-            self.note(f"{label}: no report, or nothing answered in a window")
+        server, client = result["ends"]["server"], result["ends"]["client"]
+        cost = "cpu_ns_per_" + scenario.unit
+        if server["source"] != "report" or not server[cost]:
+            self.note(f"{label}: no report, or nothing done in a window")
             return None
+        times = (result["latency"] or {}).get("service", {}).get("percentiles", {})
         return {
-            "server_ns": server["cpu_ns_per_request"],
-            "client_ns": result["ends"]["client"]["cpu_ns_per_request"],
-            "rate": result["result"]["rate"],
-            "p50_ns": times["50"],
-            "p99_ns": times["99"],
-            "enters": server["enters_per_request"] or None,
-            "sqes": server["sqes_per_request"] or None,
+            "server_ns": server[cost],
+            "client_ns": client[cost],
+            "rate": result["result"].get("rate") or result["result"]["bytes_per_s"] / 1024,
+            "p50_ns": times.get("50"),
+            "p99_ns": times.get("99"),
+            "enters": server.get("enters_per_" + scenario.unit) or None,
+            "sqes": server.get("sqes_per_" + scenario.unit) or None,
             "errors": result["result"]["errors"]["total"],
         }
 
     def calls(self, command, scenario):
         """System calls per request, those of set-up and end taken out by a difference."""
-        few = max(500, 10 * scenario.connections * scenario.pipeline)
+        few = 500 + 100 * scenario.connections
         many = 4 * few
         counts = [self.count_calls(command, scenario, requests) for requests in (few, many)]
         return (counts[1] - counts[0]) / (many - few) if all(counts) else None
@@ -120,7 +121,7 @@ class Bench:
         with tempfile.TemporaryDirectory() as folder:
             file = os.path.join(folder, "calls")
             # -D: the server stays soqperf's own child, strace is its grandchild.
-            traced = ["strace", "-D", "-f", "-q", "-c", "-o", file] + command
+            traced = ["strace", "-D", "-f", "-q", "-c", "-o", file, *command]
             result, reason = self.soqperf(traced, scenario, ["-n", str(requests)])
             if result is None:
                 self.note(f"strace: {reason}")
@@ -131,6 +132,42 @@ class Bench:
                 total = next((line for line in open_lines(file) if line.endswith("total")), None)
                 time.sleep(0.01)
         return int(total.split()[3]) if total else None
+
+
+def document(command, bench, seconds_max=300):
+    """The JSON of a program of ours, or None with a note."""
+    if not os.access(command[0], os.X_OK):
+        return None
+    name = os.path.basename(command[0])
+    try:
+        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                             timeout=seconds_max, check=False)
+        if run.returncode == 1:
+            bench.wrong = True
+        return json.loads(run.stdout)
+    except (subprocess.TimeoutExpired, ValueError) as error:
+        bench.note(f"{name}: {error}")
+        return None
+
+
+def micro(program, quick):
+    """(subject, count) to ns of soq less ns of the raw ring, medians of the rounds."""
+    if not os.access(program, os.X_OK):
+        return {}
+    run = subprocess.run(
+        [program, "--benchmark_filter=^(recv|poll)@io_uring/.*/32$", "--benchmark_format=json",
+         f"--benchmark_min_time={0.001 if quick else 0.03}",
+         f"--benchmark_repetitions={3 if quick else 21}",
+         "--benchmark_enable_random_interleaving=true",
+         "--benchmark_report_aggregates_only=true"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    ns = {}
+    for row in json.loads(run.stdout)["benchmarks"] if run.stdout else []:
+        if row["aggregate_name"] == "median":
+            subject, side, count = row["run_name"].split("/")
+            ns[subject.split("@")[0], side, int(count)] = 1e9 / row["items_per_second"]
+    return {(what, count): ns[what, "soq", count] - ns[what, "raw", count]
+            for what, side, count in ns if side == "soq" and (what, "raw", count) in ns}
 
 
 def open_lines(path):

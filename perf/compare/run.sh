@@ -21,7 +21,9 @@ prepare() {
 	need_packages libuv1-dev || true
 	need_packages libevent-dev || true
 	need_packages g++ libasio-dev || true
+	need_packages g++ libbenchmark-dev || true
 	need_packages strace || true
+	need_packages python3-matplotlib || true
 }
 
 build() {
@@ -41,4 +43,7 @@ case " $* " in
 *" --help "* | *" -h "*) ;;
 *) prepare && build ;;
 esac
-exec python3 -B "$root/perf/compare/compare.py" --bin "$build/perf" --out "$root/build/compare" "$@"
+# Debian's own where it is: only that one finds Debian's matplotlib.
+python=/usr/bin/python3
+[ -x "$python" ] || python=python3
+exec "$python" -B "$root/perf/compare/compare.py" --bin "$build/perf" --out "$root/build/compare" "$@"

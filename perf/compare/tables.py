@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: MIT
 """Medians, ratios, and how the result is printed and kept."""
+import collections
 import csv
 import json
 import os
 import platform
 import statistics
 
-EPOLLS = ("raw epoll", "raw epoll, edge")
-RINGS = ("raw liburing", "raw ring")
+import bars
+from scenarios import EPOLLS, RINGS
+
 COLUMNS = ("server_ns", "client_ns", "rate", "p50_ns", "p99_ns", "enters", "sqes")
+
+# Of the rounds' own ratios: the median, half of them between low and high; over whom.
+Ratio = collections.namedtuple("Ratio", "median low high reference")
 
 
 def median(values):
@@ -25,42 +30,58 @@ class Result:
         self.options, self.scenarios, self.servers = options, scenarios, servers
         self.rows, self.calls, self.memory = rows, calls, memory
         self.noise, self.absent, self.notes = noise, absent, notes
-        self.summary = [self.summarise(scenario, server)
-                        for scenario in scenarios for server in servers
-                        if self.of(scenario, server)]
+        self.keys = [s.key for s in scenarios]
+        self.bars = []
+        self.summary = [self.summarise(key, server) for key in self.keys for server in servers
+                        if self.of(key, server)]
 
-    def of(self, scenario, server):
-        return [r for r in self.rows if r["scenario"] == scenario and r["server"] == server]
+    def judge(self, judged):
+        self.bars = judged
 
-    def ratio(self, scenario, server, references):
-        """The median of the rounds' own ratios to the best of the references."""
-        best = {}
-        for reference in references:
-            for row in self.of(scenario, reference):
-                best[row["round"]] = min(row["server_ns"],
-                                         best.get(row["round"], row["server_ns"]))
-        return median([row["server_ns"] / best[row["round"]]
-                       for row in self.of(scenario, server) if row["round"] in best])
+    def title(self, key):
+        return next((s.title for s in self.scenarios if s.key == key), key)
 
-    def summarise(self, scenario, server):
-        rows = self.of(scenario, server)
-        line = {"scenario": scenario, "server": server, "rounds": len(rows)}
+    def of(self, key, server):
+        return [r for r in self.rows if r["scenario"] == key and r["server"] == server]
+
+    def best(self, key, references):
+        """The one with the least median: one for all rounds, or each would pick its luckiest."""
+        costs = {r: median([row["server_ns"] for row in self.of(key, r)]) for r in references}
+        costs = {r: cost for r, cost in costs.items() if cost}
+        return min(costs, key=costs.get) if costs else None
+
+    def ratio(self, key, server, references):
+        reference = self.best(key, references)
+        costs = {row["round"]: row["server_ns"] for row in self.of(key, reference)}
+        ratios = sorted(row["server_ns"] / costs[row["round"]]
+                        for row in self.of(key, server) if row["round"] in costs)
+        if not ratios:
+            return None
+        count = len(ratios)
+        return Ratio(statistics.median(ratios), ratios[count // 4], ratios[(3 * count - 1) // 4],
+                     reference)
+
+    def summarise(self, key, server):
+        rows = self.of(key, server)
+        line = {"scenario": key, "server": server, "rounds": len(rows)}
         line.update({column: median([r[column] for r in rows]) for column in COLUMNS})
         costs = [r["server_ns"] for r in rows]
         line["spread"] = (max(costs) - min(costs)) / line["server_ns"]
-        line["to_epoll"] = self.ratio(scenario, server, EPOLLS)
-        line["to_ring"] = self.ratio(scenario, server, RINGS)
-        line["calls"] = self.calls.get((server, scenario))
+        for name, references in (("to_epoll", EPOLLS), ("to_ring", RINGS)):
+            ratio = self.ratio(key, server, references)
+            line[name] = ratio and ratio.median
+        line["calls"] = self.calls.get((server, key))
         return line
 
     def print_scenario(self, scenario):
-        lines = [s for s in self.summary if s["scenario"] == scenario]
-        print(f"\n{scenario}\n")
-        print(f"{'server':<20}{'server ns':>10}{'/epoll':>8}{'/ring':>8}{'req/s':>10}"
+        lines = [s for s in self.summary if s["scenario"] == scenario.key]
+        unit = {"request": "req", "connection": "conn", "kib": "KiB"}[scenario.unit]
+        print(f"\n{scenario.title}: server CPU ns for each {scenario.unit}\n")
+        print(f"{'server':<20}{'ns/' + unit:>10}{'/epoll':>8}{'/ring':>8}{unit + '/s':>11}"
               f"{'p50 us':>9}{'p99 us':>9}{'calls':>8}")
         for s in lines:
             print(f"{s['server']:<20}{s['server_ns']:>10.0f}{shown(s['to_epoll'], '>8.2f'):>8}"
-                  f"{shown(s['to_ring'], '>8.2f'):>8}{s['rate']:>10.0f}"
+                  f"{shown(s['to_ring'], '>8.2f'):>8}{s['rate']:>11.0f}"
                   f"{shown(s['p50_ns'], '>9.1f', 1e3):>9}{shown(s['p99_ns'], '>9.1f', 1e3):>9}"
                   f"{shown(s['calls'], '>8.2f'):>8}")
         if lines:
@@ -85,6 +106,9 @@ class Result:
         for scenario in self.scenarios:
             self.print_scenario(scenario)
         self.print_memory()
+        print("\nbars: ratios are medians of the rounds' own\n")
+        for line in bars.shown(self.bars):
+            print(line)
         print()
         if self.noise.stolen_percent is not None:
             print(f"stolen by the host meanwhile: {self.noise.stolen_percent:.1f} % of the CPUs")
@@ -103,7 +127,7 @@ class Result:
             writer.writeheader()
             writer.writerows(self.rows)
         document = {
-            "schema": "soq-compare/1",
+            "schema": "soq-compare/2",
             "kernel": platform.release(),
             "cpus": os.cpu_count(),
             "placement": self.options.placement,
@@ -114,6 +138,7 @@ class Result:
             "waited_percent": self.noise.waited_percent,
             "not_built": self.absent,
             "notes": self.notes,
+            "bars": [bar.row() for bar in self.bars],
             "summary": self.summary,
             "memory": self.memory,
             "runs": self.rows,
@@ -125,4 +150,9 @@ class Result:
             writer = csv.DictWriter(file, list(self.summary[0]))
             writer.writeheader()
             writer.writerows(self.summary)
-        print(f"written: compare.json, compare.csv (medians), runs.csv in {os.path.relpath(folder)}")
+        with open(os.path.join(folder, "bars.csv"), "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(self.bars[0].row()))
+            writer.writeheader()
+            writer.writerows(bar.row() for bar in self.bars)
+        print("written: compare.json, compare.csv (medians), bars.csv, runs.csv in "
+              + os.path.relpath(folder))

@@ -21,28 +21,15 @@ static void on_alarm(int signal)
 	_exit(EXIT_FAILURE);
 }
 
-/*
- * A loop does not spin where its thread has one CPU alone, and asks that once, at its first
- * use. Where both ends share a CPU that is right; where each has its own it would not be, so
- * there the client is pinned after the loops have been used.
- */
-static int open_pinned(struct bout *b, const struct settings *s, const struct sockaddr_in *where)
-{
-	int ret;
-
-	if (!settings_are_split(s))
-		placement_pin(s->placement.client_cpu);
-	ret = bout_open(b, s, where);
-	placement_pin(s->placement.client_cpu);
-	return ret;
-}
-
 static int measure(const struct settings *s, const struct sockaddr_in *where)
 {
 	struct bout b;
-	int ret = open_pinned(&b, s, where);
-	bool ok = ret == 0;
+	bool ok;
+	int ret;
 
+	placement_pin(s->placement.client_cpu);
+	ret = bout_open(&b, s, where);
+	ok = ret == 0;
 	if (ret < 0)
 		fprintf(stderr, "soq-pingpong: %s\n", strerror(-ret));
 	if (ok)
