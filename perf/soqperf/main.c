@@ -31,7 +31,7 @@ static int version(void)
 
 static int run_server(int argc, char **argv)
 {
-	struct server_options server = { .output_fd = STDOUT_FILENO };
+	struct server_options server = { .role = &role_echo, .output_fd = STDOUT_FILENO };
 	struct options options;
 
 	if (!options_parse_server(argc, argv, &options))
@@ -40,7 +40,7 @@ static int run_server(int argc, char **argv)
 		placement_pin(options.placement.server_cpu);
 	server.endpoint = options.endpoint;
 	server.backend = options.engine;
-	server.echo = options.echo;
+	server.service = options.service;
 	server.quiet = options.quiet;
 	return server_run(&server);
 }

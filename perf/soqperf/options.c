@@ -164,7 +164,7 @@ static bool parse_receive(const char *text, bool *pooled_out)
 }
 
 /* How the server receives; -1: the option is another. */
-static int take_receive(struct echo_options *o, int option, const char *value)
+static int take_receive(struct service_options *o, int option, const char *value)
 {
 	switch (option) {
 	case OPTION_RECEIVE:
@@ -209,7 +209,7 @@ static bool take_load(struct options *o, struct given *given, int option, const 
 
 static bool take(struct options *o, struct given *given, int option, const char *value)
 {
-	int taken = take_receive(&o->echo, option, value);
+	int taken = take_receive(&o->service, option, value);
 
 	if (taken >= 0)
 		return taken;
@@ -264,7 +264,7 @@ static void set_defaults(struct options *o)
 		.placement = { -1, -1 },
 		.csv_header = true,
 		.label = "",
-		.echo = { .pooled = true },
+		.service = { .pooled = true },
 	};
 }
 

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "echo.h"
 #include "placement.h"
+#include "service.h"
 
 enum output_format { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_CSV };
 
@@ -24,7 +24,7 @@ struct options {
 	uint32_t engine;   /* enum soq_backend */
 	uint32_t server_engine;
 	const char *server_command;
-	struct echo_options echo; /* of the own server */
+	struct service_options service; /* of the own server */
 	struct placement placement;
 	enum output_format format;
 	const char *json_file; /* NULL: standard output */

@@ -149,8 +149,9 @@ static int exchange(struct run *run)
 static int start_peer(struct run *run)
 {
 	const struct options *o = run->options;
-	struct server_options server = { .backend = o->server_engine,
-					 .echo = o->echo,
+	struct server_options server = { .role = &role_echo,
+					 .backend = o->server_engine,
+					 .service = o->service,
 					 .quiet = true };
 	int ret;
 
