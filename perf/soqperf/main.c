@@ -31,13 +31,14 @@ static int version(void)
 
 static int run_server(int argc, char **argv)
 {
-	struct server_options server = { .role = &role_echo, .output_fd = STDOUT_FILENO };
+	struct server_options server = { .output_fd = STDOUT_FILENO };
 	struct options options;
 
 	if (!options_parse_server(argc, argv, &options))
 		return usage();
 	if (options.placement.server_cpu >= 0)
 		placement_pin(options.placement.server_cpu);
+	server.role = options.role;
 	server.endpoint = options.endpoint;
 	server.backend = options.engine;
 	server.service = options.service;

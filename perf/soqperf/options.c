@@ -3,6 +3,7 @@
 #include "options.h"
 
 #include "payload.h"
+#include "server.h"
 #include "units.h"
 
 #include <getopt.h>
@@ -24,6 +25,10 @@ enum long_option {
 	OPTION_BUFFER,
 	OPTION_POOL_BUFS,
 	OPTION_POOL_SHARE,
+	OPTION_ROLE,
+	OPTION_SINK,
+	OPTION_SOURCE,
+	OPTION_DATAGRAM,
 };
 
 static const char help_all[] =
@@ -35,6 +40,7 @@ static const char help_all[] =
 	"  soqperf rr --engine epoll -d 2    both ends on epoll, 2 s\n"
 	"  soqperf rr 192.0.2.7:7670 -J      against a running echo server; JSON on stdout\n"
 	"  soqperf server [::1]:0            an echo server that any TCP client can talk to\n"
+	"  soqperf server --role sink        one that only receives\n"
 	"\n"
 	"Subcommands: rr, server, help [rr|server]. -V, --version; -h, --help.\n"
 	"Exit codes: 0 all bytes right, 1 errors, 2 usage, 3 could not run, 130/143 interrupted.\n";
@@ -70,12 +76,19 @@ static const char help_rr[] =
 static const char help_server[] =
 	"soqperf server [ENDPOINT] [OPTION...]\n"
 	"\n"
-	"Echoes what any TCP client sends until SIGINT or SIGTERM. ENDPOINT is\n" DEFAULT_ENDPOINT
-	" unless given; port 0 takes a free one. Prints where it listens, and a\n"
-	"line of counters at SIGUSR1 and at its end.\n"
+	"Serves until SIGINT or SIGTERM. ENDPOINT is 127.0.0.1:7670 unless given; port 0 takes a\n"
+	"free one. Prints where it listens, and a line of counters at SIGUSR1 and at its end.\n"
 	"\n"
+	"      --role ROLE         echo: sends back what any TCP client sends (echo)\n"
+	"                          sink: receives, and sends nothing\n"
+	"                          source: sends the same 64 KiB until the client closes\n"
+	"                          datagram: sends back every UDP datagram\n"
+	"      --sink, --source, --datagram\n"
+	"                          the same, as other measured servers have it\n"
 	"      --engine E          uring, epoll or auto (auto)\n"
-	"      --receive, --buffer, --pool-bufs, --pool-share, -A: as for rr\n"
+	"      --receive, --buffer, --pool-bufs, --pool-share, -A: as for rr; datagrams always "
+	"come\n"
+	"                          from a pool, and have 384 bytes less than a buf\n"
 	"  -q, --quiet             nothing on stderr but errors\n";
 
 static const struct option long_options[] = {
@@ -98,6 +111,10 @@ static const struct option long_options[] = {
 	{ "buffer", required_argument, NULL, OPTION_BUFFER },
 	{ "pool-bufs", required_argument, NULL, OPTION_POOL_BUFS },
 	{ "pool-share", required_argument, NULL, OPTION_POOL_SHARE },
+	{ "role", required_argument, NULL, OPTION_ROLE },
+	{ "sink", no_argument, NULL, OPTION_SINK },
+	{ "source", no_argument, NULL, OPTION_SOURCE },
+	{ "datagram", no_argument, NULL, OPTION_DATAGRAM },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -161,6 +178,29 @@ static bool parse_receive(const char *text, bool *pooled_out)
 {
 	*pooled_out = strcmp(text, "pool") == 0;
 	return *pooled_out || strcmp(text, "plain") == 0 || refuse("neither plain nor pool", text);
+}
+
+static bool parse_role(const char *text, const struct role **role_out)
+{
+	*role_out = server_find_role(text);
+	return *role_out || refuse("no such role", text);
+}
+
+/* What `server` does; -1: the option is another. */
+static int take_role(struct options *o, int option, const char *value)
+{
+	switch (option) {
+	case OPTION_ROLE:
+		return parse_role(value, &o->role);
+	case OPTION_SINK:
+		return parse_role("sink", &o->role);
+	case OPTION_SOURCE:
+		return parse_role("source", &o->role);
+	case OPTION_DATAGRAM:
+		return parse_role("datagram", &o->role);
+	default:
+		return -1;
+	}
 }
 
 /* How the server receives; -1: the option is another. */
@@ -264,6 +304,7 @@ static void set_defaults(struct options *o)
 		.placement = { -1, -1 },
 		.csv_header = true,
 		.label = "",
+		.role = &role_echo,
 		.service = { .pooled = true },
 	};
 }
@@ -299,6 +340,12 @@ bool options_parse_server(int argc, char **argv, struct options *o)
 	set_defaults(o);
 	(void)!soq_endpoint_parse(DEFAULT_ENDPOINT, &o->endpoint);
 	while ((option = getopt_long(argc, argv, "A:q", long_options, NULL)) != -1) {
+		int taken = take_role(o, option, optarg);
+
+		if (taken == 0)
+			return false;
+		if (taken > 0)
+			continue;
 		if (option != OPTION_ENGINE && option < OPTION_RECEIVE && option != 'A' &&
 		    option != 'q') {
 			if (option != '?')

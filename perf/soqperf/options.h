@@ -24,6 +24,7 @@ struct options {
 	uint32_t engine;   /* enum soq_backend */
 	uint32_t server_engine;
 	const char *server_command;
+	const struct role *role;        /* of `server` */
 	struct service_options service; /* of the own server */
 	struct placement placement;
 	enum output_format format;

@@ -69,6 +69,18 @@ static void catch_signals(void)
 	sigaction(SIGINT, &action, NULL);
 }
 
+const struct role *server_find_role(const char *name)
+{
+	static const struct role *const roles[] = { &role_echo, &role_sink, &role_source,
+						    &role_datagram };
+
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+		if (strcmp(roles[i]->name, name) == 0)
+			return roles[i];
+	}
+	return NULL;
+}
+
 const char *server_backend_name(struct soq_loop *loop)
 {
 	struct soq_loop_info info = { .size = sizeof(info) };

@@ -23,6 +23,9 @@ struct server_options {
  */
 int server_run(const struct server_options *options);
 
+/* The role of that name, or NULL. */
+const struct role *server_find_role(const char *name);
+
 /* The backend a loop runs on, as the options name it. */
 const char *server_backend_name(struct soq_loop *loop);
 

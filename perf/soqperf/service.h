@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the measured servers have in common. A role is what a server does with bytes; a
- * service is one that runs. Each role's own struct begins with the service.
+ * What the measured servers have in common. A role is what a server does with bytes:
+ * echo, sink, source, datagram; a service is one that runs. Each role's own struct
+ * begins with the service.
  */
 #ifndef SOQPERF_SERVICE_H
 #define SOQPERF_SERVICE_H
@@ -50,6 +51,9 @@ struct role {
 };
 
 extern const struct role role_echo;
+extern const struct role role_sink;
+extern const struct role role_source;
+extern const struct role role_datagram;
 
 /* Makes the pool of a service that is pooled. Returns 0 or -errno. */
 int service_make_pool(struct service *service, const struct service_options *options);
