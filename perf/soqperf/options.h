@@ -12,10 +12,21 @@
 
 enum output_format { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_CSV };
 
+enum transport { TRANSPORT_TCP, TRANSPORT_UDP };
+
+/* One bit each: an option belongs to some of them. */
+enum subcommand {
+	SUBCOMMAND_RR = 1,
+	SUBCOMMAND_SERVER = 2,
+};
+
 struct options {
+	enum subcommand subcommand;
 	bool has_endpoint;
 	struct soq_endpoint endpoint;
+	enum transport transport;
 	uint32_t connections;
+	uint32_t idle; /* more connections, which are silent */
 	uint32_t size_bytes;
 	uint32_t pipeline;
 	int64_t duration_ns; /* 0: only `requests` ends the run */
@@ -38,10 +49,9 @@ struct options {
  * Reads the arguments behind the subcommand (`argv[0]` is the subcommand). Returns
  * false after saying on stderr what is wrong.
  */
-bool options_parse_rr(int argc, char **argv, struct options *options_out);
-bool options_parse_server(int argc, char **argv, struct options *options_out);
+bool options_parse(enum subcommand subcommand, int argc, char **argv, struct options *options_out);
 
-/* Prints the help of "rr", "server", or of all for NULL; false if there is none. */
+/* Prints the help of a subcommand, or of all for NULL; false if there is none. */
 bool options_help(const char *subcommand);
 
 #endif

@@ -14,21 +14,21 @@ static const double percents[] = { 50, 90, 99, 99.9, 99.99, 100 };
 
 uint64_t report_error_count(const struct run_result *r)
 {
-	const struct client_result *c = r->client;
+	const struct load_result *c = r->load;
 
 	return c->wrong + c->cut + c->lost + c->failed + (r->server_failed ? 1 : 0);
 }
 
 static double per_request(const struct end_cost *cost, uint64_t value)
 {
-	return cost->requests ? (double)value / (double)cost->requests : NAN;
+	return cost->units ? (double)value / (double)cost->units : NAN;
 }
 
 static double rate(const struct run_result *r)
 {
 	if (r->window_ns <= 0)
 		return 0;
-	return (double)r->client->requests * (double)NS_PER_S / (double)r->window_ns;
+	return (double)r->load->count * (double)NS_PER_S / (double)r->window_ns;
 }
 
 static void print_latency(const struct run_result *r, FILE *file)
@@ -41,21 +41,21 @@ static void print_latency(const struct run_result *r, FILE *file)
 		fprintf(file, "%9s", names[i]);
 	fprintf(file, "%9s\n                 ", "mean");
 	for (size_t i = 0; i < PERCENT_COUNT; i++) {
-		int64_t ns = histogram_percentile(&r->client->latency, percents[i]);
+		int64_t ns = histogram_percentile(&r->load->latency, percents[i]);
 
 		if (ns < 0)
 			fprintf(file, "%9s", "-");
 		else
 			fprintf(file, "%9.1f", (double)ns / 1e3);
 	}
-	fprintf(file, "%9.1f\n", (double)histogram_mean(&r->client->latency) / 1e3);
+	fprintf(file, "%9.1f\n", (double)histogram_mean(&r->load->latency) / 1e3);
 }
 
 static void print_cost(const char *end, const struct end_cost *cost, FILE *file)
 {
 	double split = (double)(cost->user_ns + cost->system_ns);
 
-	if (strcmp(cost->source, "none") == 0 || !cost->requests)
+	if (strcmp(cost->source, "none") == 0 || !cost->units)
 		return;
 	fprintf(file, "  %s      %9.0f ns CPU per request", end, per_request(cost, cost->cpu_ns));
 	if (split > 0)
@@ -72,12 +72,12 @@ static void print_cost(const char *end, const struct end_cost *cost, FILE *file)
 
 static void print_errors(const struct run_result *r, FILE *file)
 {
-	const struct client_result *c = r->client;
+	const struct load_result *c = r->load;
 
 	if (report_error_count(r) == 0) {
 		fprintf(file,
 			"  errors          0; every byte of %" PRIu64 " responses was right\n",
-			c->answered);
+			c->verified);
 		return;
 	}
 	fprintf(file,
@@ -95,11 +95,15 @@ void report_text(const struct run_result *r, FILE *file)
 {
 	const struct options *o = r->options;
 
-	fprintf(file, "soqperf rr to %s: %u connection%s x %u, %u B, client %s, server %s%s\n",
-		r->endpoint, o->connections, o->connections == 1 ? "" : "s", o->pipeline,
-		o->size_bytes, r->client_cost.engine, r->server_cost.engine,
+	fprintf(file, "soqperf rr to %s: %u connection%s x %u, %u B", r->endpoint, o->connections,
+		o->connections == 1 ? "" : "s", o->pipeline, o->size_bytes);
+	if (o->idle)
+		fprintf(file, ", %u idle", o->idle);
+	if (o->transport == TRANSPORT_UDP)
+		fprintf(file, ", UDP");
+	fprintf(file, ", client %s, server %s%s\n", r->client_cost.engine, r->server_cost.engine,
 		r->signal ? ", interrupted" : "");
-	fprintf(file, "  requests  %9" PRIu64 " in %.2f s: %.0f /s\n", r->client->requests,
+	fprintf(file, "  requests  %9" PRIu64 " in %.2f s: %.0f /s\n", r->load->count,
 		(double)r->window_ns / 1e9, rate(r));
 	print_latency(r, file);
 	print_cost("client", &r->client_cost, file);
@@ -133,10 +137,10 @@ void report_csv(const struct run_result *r, FILE *file)
 			      "client_cpu_ns,client_enters,client_sqes,client_allocs,"
 			      "server_cpu_ns,server_enters,server_sqes,server_allocs,errors\n");
 	fprintf(file, "%s,%s,%s,%u,%u,%u,%" PRIu64 ",%.1f", o->label, r->client_cost.engine,
-		r->server_cost.engine, o->connections, o->pipeline, o->size_bytes,
-		r->client->requests, rate(r));
+		r->server_cost.engine, o->connections, o->pipeline, o->size_bytes, r->load->count,
+		rate(r));
 	for (size_t i = 0; i < PERCENT_COUNT; i++) {
-		int64_t ns = histogram_percentile(&r->client->latency, percents[i]);
+		int64_t ns = histogram_percentile(&r->load->latency, percents[i]);
 
 		csv_real(ns < 0 ? NAN : (double)ns, file);
 	}

@@ -7,15 +7,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "client.h"
-#include "options.h"
+#include "load.h"
 
 /* What one end spent on the window's requests. */
 struct end_cost {
 	const char *source; /* "process", "report", or "none": nothing is known */
 	const char *engine; /* "uring", "epoll", or "unknown" */
 	bool has_counters;
-	uint64_t requests; /* answered, as this end counts them */
+	uint64_t units; /* of the mode, as this end counts them */
 	uint64_t cpu_ns;
 	uint64_t user_ns; /* sampled by many kernels: their sum is exact, the split is not */
 	uint64_t system_ns;
@@ -27,8 +26,9 @@ struct end_cost {
 };
 
 struct run_result {
+	const struct load_mode *mode;
 	const struct options *options;
-	const struct client_result *client;
+	const struct load_result *load;
 	char endpoint[SOQ_ENDPOINT_TEXT_MAX];
 	int64_t window_ns;
 	struct end_cost client_cost;

@@ -14,10 +14,11 @@ static void write_test(struct json *j, const struct run_result *r)
 
 	json_open(j, "test", '{');
 	json_text(j, "mode", "rr");
-	json_text(j, "transport", "tcp");
+	json_text(j, "transport", o->transport == TRANSPORT_UDP ? "udp" : "tcp");
 	json_text(j, "remote", r->endpoint);
 	json_text(j, "loop", "closed");
 	json_uint(j, "connections", o->connections);
+	json_uint(j, "idle", o->idle);
 	json_uint(j, "pipeline", o->pipeline);
 	json_uint(j, "request_bytes", o->size_bytes);
 	json_uint(j, "response_bytes", o->size_bytes);
@@ -32,14 +33,14 @@ static void write_test(struct json *j, const struct run_result *r)
 		json_null(j, "server_command");
 	json_int(j, "client_cpu", o->placement.client_cpu);
 	json_int(j, "server_cpu", o->placement.server_cpu);
-	json_bool(j, "nodelay", true);
+	json_bool(j, "nodelay", o->transport == TRANSPORT_TCP);
 	json_text(j, "verify", "all");
 	json_close(j, '}');
 }
 
 static void write_errors(struct json *j, const struct run_result *r)
 {
-	const struct client_result *c = r->client;
+	const struct load_result *c = r->load;
 
 	json_open(j, "errors", '{');
 	json_uint(j, "total", report_error_count(r));
@@ -59,11 +60,11 @@ static void write_result(struct json *j, const struct run_result *r)
 {
 	json_open(j, "result", '{');
 	json_int(j, "window_ns", r->window_ns);
-	json_uint(j, "requests", r->client->requests);
-	json_uint(j, "requests_verified", r->client->answered);
+	json_uint(j, "requests", r->load->count);
+	json_uint(j, "requests_verified", r->load->verified);
 	json_real(j, "rate",
 		  r->window_ns > 0
-			  ? (double)r->client->requests * (double)NS_PER_S / (double)r->window_ns
+			  ? (double)r->load->count * (double)NS_PER_S / (double)r->window_ns
 			  : 0);
 	json_bool(j, "interrupted", r->signal != 0);
 	write_errors(j, r);
@@ -114,20 +115,20 @@ static void write_cost(struct json *j, const char *name, const struct end_cost *
 	json_open(j, name, '{');
 	json_text(j, "engine", c->engine);
 	json_text(j, "source", c->source);
-	json_uint(j, "requests", c->requests);
+	json_uint(j, "requests", c->units);
 	json_uint(j, "cpu_ns", c->cpu_ns);
 	json_uint(j, "user_ns", c->user_ns);
 	json_uint(j, "system_ns", c->system_ns);
-	json_real(j, "cpu_ns_per_request", divided(c->cpu_ns, c->requests));
+	json_real(j, "cpu_ns_per_request", divided(c->cpu_ns, c->units));
 	if (c->has_counters) {
 		json_uint(j, "turns", c->turns);
 		json_uint(j, "enters", c->enters);
 		json_uint(j, "sqes", c->sqes);
 		json_uint(j, "completions", c->completions);
 		json_uint(j, "allocations", c->allocations);
-		json_real(j, "enters_per_request", divided(c->enters, c->requests));
-		json_real(j, "sqes_per_request", divided(c->sqes, c->requests));
-		json_real(j, "allocations_per_request", divided(c->allocations, c->requests));
+		json_real(j, "enters_per_request", divided(c->enters, c->units));
+		json_real(j, "sqes_per_request", divided(c->sqes, c->units));
+		json_real(j, "allocations_per_request", divided(c->allocations, c->units));
 	}
 	json_close(j, '}');
 }
@@ -158,7 +159,7 @@ void report_json(const struct run_result *r, FILE *file)
 	write_tool(&j);
 	write_test(&j, r);
 	write_result(&j, r);
-	write_latency(&j, &r->client->latency);
+	write_latency(&j, &r->load->latency);
 	json_open(&j, "ends", '{');
 	write_cost(&j, "client", &r->client_cost);
 	write_cost(&j, "server", &r->server_cost);
