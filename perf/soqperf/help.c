@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char help_all[] =
-	"soqperf measures request/response over TCP and UDP, with both ends on soq.\n"
+	"soqperf measures requests and streams, with both ends on soq.\n"
 	"\n"
 	"  soqperf rr                        a whole run: its own server, 1 connection, 10 s\n"
 	"  soqperf rr -c 64 -s 1Ki -P 4      64 connections, 1 KiB, 4 requests outstanding on "
@@ -14,10 +14,12 @@ static const char help_all[] =
 	"  soqperf rr --transport udp -c 16  over UDP\n"
 	"  soqperf rr --engine epoll -d 2    both ends on epoll, 2 s\n"
 	"  soqperf rr 192.0.2.7:7670 -J      against a running echo server; JSON on stdout\n"
+	"  soqperf stream -c 4               4 connections send without pause\n"
+	"  soqperf stream -c 4 --reverse     4 connections receive without pause\n"
 	"  soqperf server [::1]:0            an echo server that any TCP client can talk to\n"
 	"  soqperf server --role sink        one that only receives\n"
 	"\n"
-	"Subcommands: rr, server, help [SUBCOMMAND]. -V, --version; -h, --help.\n"
+	"Subcommands: rr, stream, server, help [SUBCOMMAND]. -V, --version; -h, --help.\n"
 	"Exit codes: 0 all bytes right, 1 errors, 2 usage, 3 could not run, 130/143 interrupted.\n";
 
 static const char help_rr[] =
@@ -33,6 +35,18 @@ static const char help_rr[] =
 	"  -P, --pipeline N        requests outstanding per connection (1)\n"
 	"      --transport T       tcp or udp: each connection is a connected socket (tcp)\n"
 	"  -n, --requests N        measure N requests instead; with -d whichever is first\n";
+
+static const char help_stream[] =
+	"soqperf stream [ENDPOINT] [OPTION...]\n"
+	"\n"
+	"Every connection sends without pause to a sink. At the end each is closed in good order,\n"
+	"and the server must have counted every byte. Without ENDPOINT it starts a server of its\n"
+	"own as a child process.\n"
+	"\n"
+	"  -c, --connections N     connections (1)\n"
+	"  -s, --size SIZE         bytes of a send (64Ki; 1 to 1Mi)\n"
+	"  -P, --pipeline N        sends outstanding per connection (8)\n"
+	"      --reverse           receive instead, from a source; every byte is compared\n";
 
 static const char help_common[] =
 	"  -d, --duration TIME     measured window (10s; ns us ms s m, bare is s)\n"
@@ -78,6 +92,7 @@ bool options_help(const char *subcommand)
 		const char *more;
 	} texts[] = {
 		{ "rr", help_rr, help_common },
+		{ "stream", help_stream, help_common },
 		{ "server", help_server, "" },
 	};
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the loads of all modes have in common: phases, the time of a turn, failures,
+ * What the loads of the three modes have in common: phases, the time of a turn, failures,
  * and what comes out. The struct of each load begins with a struct load.
  */
 #ifndef SOQPERF_LOAD_H
@@ -18,10 +18,10 @@
 
 struct load;
 
-/* How a load is made, and what it is counted in. */
+/* One of `rr`, `stream`, `crr`: how a load is made, and what it is counted in. */
 struct load_mode {
 	const char *name;
-	const char *unit;     /* what costs are divided by: "request" */
+	const char *unit;     /* what costs are divided by: "request", "kib", "connection" */
 	const char *units;    /* its plural */
 	uint32_t unit_counts; /* of load_result.count in one unit */
 	bool has_latency;
@@ -41,10 +41,13 @@ struct load_mode {
 	void (*start)(struct load *load);
 	/* Closes everything and runs the loop until it is gone. */
 	void (*close)(struct load *load, int64_t timeout_ns);
+	/* NULL, or compares what was sent with the last report of the server that took it. */
+	void (*audit)(struct load *load, const struct control_report *last);
 	void (*destroy)(struct load *load);
 };
 
 extern const struct load_mode mode_rr;
+extern const struct load_mode mode_stream;
 
 enum load_phase { LOAD_WARM_UP, LOAD_WINDOW, LOAD_DRAIN };
 

@@ -51,6 +51,7 @@ static const struct {
 	const struct load_mode *mode; /* NULL: it serves */
 } subcommands[] = {
 	{ "rr", SUBCOMMAND_RR, &mode_rr },
+	{ "stream", SUBCOMMAND_STREAM, &mode_stream },
 	{ "server", SUBCOMMAND_SERVER, NULL },
 };
 

@@ -15,7 +15,7 @@
 #define PIPELINE_MAX     4096u
 #define DATAGRAM_MAX     65507u
 
-#define LOADS SUBCOMMAND_RR
+#define LOADS (SUBCOMMAND_RR | SUBCOMMAND_STREAM)
 #define ALL   (LOADS | SUBCOMMAND_SERVER)
 
 enum long_option {
@@ -31,6 +31,7 @@ enum long_option {
 	OPTION_POOL_SHARE,
 	OPTION_TRANSPORT,
 	OPTION_IDLE,
+	OPTION_REVERSE,
 	OPTION_ROLE,
 	OPTION_SINK,
 	OPTION_SOURCE,
@@ -46,13 +47,14 @@ static const struct {
 } known[] = {
 	{ "connections", required_argument, 'c', LOADS },
 	{ "size", required_argument, 's', LOADS },
-	{ "pipeline", required_argument, 'P', SUBCOMMAND_RR },
+	{ "pipeline", required_argument, 'P', SUBCOMMAND_RR | SUBCOMMAND_STREAM },
 	{ "duration", required_argument, 'd', LOADS },
 	{ "time", required_argument, 'd', LOADS },
 	{ "warmup", required_argument, 'W', LOADS },
 	{ "requests", required_argument, 'n', SUBCOMMAND_RR },
 	{ "transport", required_argument, OPTION_TRANSPORT, SUBCOMMAND_RR },
 	{ "idle", required_argument, OPTION_IDLE, SUBCOMMAND_RR },
+	{ "reverse", no_argument, OPTION_REVERSE, SUBCOMMAND_STREAM },
 	{ "engine", required_argument, OPTION_ENGINE, ALL },
 	{ "server-engine", required_argument, OPTION_SERVER_ENGINE, LOADS },
 	{ "server-command", required_argument, OPTION_SERVER_COMMAND, LOADS },
@@ -191,6 +193,9 @@ static int take_load(struct options *o, struct given *given, int option, const c
 				 &o->pipeline);
 	case OPTION_TRANSPORT:
 		return parse_transport(value, &o->transport);
+	case OPTION_REVERSE:
+		o->reverse = true;
+		return true;
 	case 'd':
 		given->duration = true;
 		if (!units_parse_time(value, &o->duration_ns) || o->duration_ns == 0)
@@ -257,11 +262,13 @@ static bool take_endpoint(struct options *o, int argc, char **argv)
 
 static void set_defaults(struct options *o, enum subcommand subcommand)
 {
+	bool streams = subcommand == SUBCOMMAND_STREAM;
+
 	*o = (struct options){
 		.subcommand = subcommand,
 		.connections = 1,
-		.size_bytes = 64,
-		.pipeline = 1,
+		.size_bytes = streams ? 64 * 1024 : 64,
+		.pipeline = streams ? 8 : 1,
 		.duration_ns = INT64_C(10000000000),
 		.warmup_ns = INT64_C(1000000000),
 		.placement = { -1, -1 },

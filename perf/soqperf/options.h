@@ -17,7 +17,8 @@ enum transport { TRANSPORT_TCP, TRANSPORT_UDP };
 /* One bit each: an option belongs to some of them. */
 enum subcommand {
 	SUBCOMMAND_RR = 1,
-	SUBCOMMAND_SERVER = 2,
+	SUBCOMMAND_STREAM = 2,
+	SUBCOMMAND_SERVER = 8,
 };
 
 struct options {
@@ -25,6 +26,7 @@ struct options {
 	bool has_endpoint;
 	struct soq_endpoint endpoint;
 	enum transport transport;
+	bool reverse; /* the server sends */
 	uint32_t connections;
 	uint32_t idle; /* more connections, which are silent */
 	uint32_t size_bytes;

@@ -285,6 +285,17 @@ static int conclude(struct run *run, int error)
 	return signal_seen ? EXIT_CODE_SIGNAL + signal_seen : EXIT_CODE_OK;
 }
 
+/* What was sent and acknowledged must have been counted by whoever took it. */
+static void audit(struct run *run)
+{
+	const struct peer *p = &run->peer;
+	const struct control_report none = { 0 };
+
+	if (!run->mode->audit || run->options->has_endpoint)
+		return;
+	run->mode->audit(run->load, p->report_count ? &p->reports[p->report_count - 1] : &none);
+}
+
 /* With the server listening: connect, exchange, conclude. */
 static int measure(struct run *run)
 {
@@ -304,6 +315,7 @@ static int measure(struct run *run)
 	}
 	ret = exchange(run);
 	peer_end(&run->peer);
+	audit(run);
 	return conclude(run, ret);
 }
 
