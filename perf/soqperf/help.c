@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char help_all[] =
-	"soqperf measures requests and streams, with both ends on soq.\n"
+	"soqperf measures requests, streams and connections, with both ends on soq.\n"
 	"\n"
 	"  soqperf rr                        a whole run: its own server, 1 connection, 10 s\n"
 	"  soqperf rr -c 64 -s 1Ki -P 4      64 connections, 1 KiB, 4 requests outstanding on "
@@ -16,10 +16,11 @@ static const char help_all[] =
 	"  soqperf rr 192.0.2.7:7670 -J      against a running echo server; JSON on stdout\n"
 	"  soqperf stream -c 4               4 connections send without pause\n"
 	"  soqperf stream -c 4 --reverse     4 connections receive without pause\n"
+	"  soqperf crr -c 16                 connect, one request, close, again and again\n"
 	"  soqperf server [::1]:0            an echo server that any TCP client can talk to\n"
 	"  soqperf server --role sink        one that only receives\n"
 	"\n"
-	"Subcommands: rr, stream, server, help [SUBCOMMAND]. -V, --version; -h, --help.\n"
+	"Subcommands: rr, stream, crr, server, help [SUBCOMMAND]. -V, --version; -h, --help.\n"
 	"Exit codes: 0 all bytes right, 1 errors, 2 usage, 3 could not run, 130/143 interrupted.\n";
 
 static const char help_rr[] =
@@ -47,6 +48,17 @@ static const char help_stream[] =
 	"  -s, --size SIZE         bytes of a send (64Ki; 1 to 1Mi)\n"
 	"  -P, --pipeline N        sends outstanding per connection (8)\n"
 	"      --reverse           receive instead, from a source; every byte is compared\n";
+
+static const char help_crr[] =
+	"soqperf crr [ENDPOINT] [OPTION...]\n"
+	"\n"
+	"Every slot connects, sends one request, compares its whole response, closes, and begins\n"
+	"again. Times are of the whole cycle. To a server on 127/8 the connections come from\n"
+	"addresses of that net in turn; elsewhere ports run out after some ten thousand.\n"
+	"\n"
+	"  -c, --connections N     slots: connections at a time (1)\n"
+	"  -s, --size SIZE         bytes of a request and of its response (64; 1 to 1Mi)\n"
+	"  -n, --requests N        measure N connections instead; with -d whichever is first\n";
 
 static const char help_common[] =
 	"  -d, --duration TIME     measured window (10s; ns us ms s m, bare is s)\n"
@@ -93,6 +105,7 @@ bool options_help(const char *subcommand)
 	} texts[] = {
 		{ "rr", help_rr, help_common },
 		{ "stream", help_stream, help_common },
+		{ "crr", help_crr, help_common },
 		{ "server", help_server, "" },
 	};
 

@@ -48,6 +48,7 @@ struct load_mode {
 
 extern const struct load_mode mode_rr;
 extern const struct load_mode mode_stream;
+extern const struct load_mode mode_crr;
 
 enum load_phase { LOAD_WARM_UP, LOAD_WINDOW, LOAD_DRAIN };
 

@@ -52,6 +52,7 @@ static const struct {
 } subcommands[] = {
 	{ "rr", SUBCOMMAND_RR, &mode_rr },
 	{ "stream", SUBCOMMAND_STREAM, &mode_stream },
+	{ "crr", SUBCOMMAND_CRR, &mode_crr },
 	{ "server", SUBCOMMAND_SERVER, NULL },
 };
 

@@ -15,7 +15,7 @@
 #define PIPELINE_MAX     4096u
 #define DATAGRAM_MAX     65507u
 
-#define LOADS (SUBCOMMAND_RR | SUBCOMMAND_STREAM)
+#define LOADS (SUBCOMMAND_RR | SUBCOMMAND_STREAM | SUBCOMMAND_CRR)
 #define ALL   (LOADS | SUBCOMMAND_SERVER)
 
 enum long_option {
@@ -51,7 +51,7 @@ static const struct {
 	{ "duration", required_argument, 'd', LOADS },
 	{ "time", required_argument, 'd', LOADS },
 	{ "warmup", required_argument, 'W', LOADS },
-	{ "requests", required_argument, 'n', SUBCOMMAND_RR },
+	{ "requests", required_argument, 'n', SUBCOMMAND_RR | SUBCOMMAND_CRR },
 	{ "transport", required_argument, OPTION_TRANSPORT, SUBCOMMAND_RR },
 	{ "idle", required_argument, OPTION_IDLE, SUBCOMMAND_RR },
 	{ "reverse", no_argument, OPTION_REVERSE, SUBCOMMAND_STREAM },

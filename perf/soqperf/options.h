@@ -18,6 +18,7 @@ enum transport { TRANSPORT_TCP, TRANSPORT_UDP };
 enum subcommand {
 	SUBCOMMAND_RR = 1,
 	SUBCOMMAND_STREAM = 2,
+	SUBCOMMAND_CRR = 4,
 	SUBCOMMAND_SERVER = 8,
 };
 

@@ -136,7 +136,7 @@ static void print_test(const struct run_result *r, FILE *file)
 	fprintf(file, "soqperf %s %s %s: %u connection%s", r->mode->name,
 		o->reverse ? "from" : "to", r->endpoint, o->connections,
 		o->connections == 1 ? "" : "s");
-	if (!o->reverse)
+	if (r->mode != &mode_crr && !o->reverse)
 		fprintf(file, " x %u", o->pipeline);
 	if (!o->reverse)
 		fprintf(file, ", %u B", o->size_bytes);
@@ -195,7 +195,7 @@ void report_csv(const struct run_result *r, FILE *file)
 			"%s,rate,p50_ns,p90_ns,p99_ns,p999_ns,p9999_ns,max_ns,"
 			"client_cpu_ns,client_enters,client_sqes,client_allocs,"
 			"server_cpu_ns,server_enters,server_sqes,server_allocs,errors\n",
-			r->mode->units);
+			r->mode == &mode_crr ? "cycles" : r->mode->units);
 	fprintf(file, "%s,%s,%s,%u,%u,%u,%" PRIu64 ",%.1f", o->label, r->client_cost.engine,
 		r->server_cost.engine, o->connections, o->pipeline, o->size_bytes,
 		r->load->count / r->mode->unit_counts, report_rate(r) / r->mode->unit_counts);

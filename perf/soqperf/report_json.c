@@ -72,7 +72,8 @@ static void write_counts(struct json *j, const struct run_result *r)
 		return;
 	}
 	json_uint(j, r->mode->units, r->load->count);
-	json_uint(j, "requests_verified", r->load->verified);
+	json_uint(j, r->mode == &mode_crr ? "connections_verified" : "requests_verified",
+		  r->load->verified);
 	json_real(j, "rate", report_rate(r));
 }
 
