@@ -102,7 +102,7 @@ static int accept_all(void *state, uint64_t accepts)
  */
 static int answer(void *state, uint64_t bytes)
 {
-	const struct echo_counters *counters;
+	const struct service_counters *counters;
 	struct soq_state *s = state;
 	int ret = 0, tries = 0;
 

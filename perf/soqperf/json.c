@@ -74,7 +74,7 @@ void json_real(struct json *j, const char *name, double value)
 {
 	begin(j, name);
 	if (isfinite(value))
-		fprintf(j->file, "%.4f", value);
+		fprintf(j->file, "%.6f", value);
 	else
 		fputs("null", j->file);
 }

@@ -19,7 +19,7 @@ void json_close(struct json *j, char bracket);
 void json_text(struct json *j, const char *name, const char *text);
 void json_uint(struct json *j, const char *name, uint64_t value);
 void json_int(struct json *j, const char *name, int64_t value);
-/* Four digits behind the point; a value that is no number becomes null. */
+/* Six digits behind the point; a value that is no number becomes null. */
 void json_real(struct json *j, const char *name, double value);
 void json_bool(struct json *j, const char *name, bool value);
 void json_null(struct json *j, const char *name);

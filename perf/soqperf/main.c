@@ -3,7 +3,7 @@
 #include "../common/limits.h"
 #include "exit.h"
 #include "options.h"
-#include "rr.h"
+#include "run.h"
 #include "server.h"
 
 #include <stdio.h>
@@ -29,30 +29,32 @@ static int version(void)
 	return EXIT_CODE_OK;
 }
 
-static int run_server(int argc, char **argv)
+static int run_server(const struct options *options)
 {
-	struct server_options server = { .output_fd = STDOUT_FILENO };
-	struct options options;
+	const struct server_options server = {
+		.role = options->role,
+		.endpoint = options->endpoint,
+		.backend = options->engine,
+		.service = options->service,
+		.output_fd = STDOUT_FILENO,
+		.quiet = options->quiet,
+	};
 
-	if (!options_parse_server(argc, argv, &options))
-		return usage();
-	if (options.placement.server_cpu >= 0)
-		placement_pin(options.placement.server_cpu);
-	server.endpoint = options.endpoint;
-	server.backend = options.engine;
-	server.echo = options.echo;
-	server.quiet = options.quiet;
+	if (options->placement.server_cpu >= 0)
+		placement_pin(options->placement.server_cpu);
 	return server_run(&server);
 }
 
-static int run_rr(int argc, char **argv)
-{
-	struct options options;
-
-	if (!options_parse_rr(argc, argv, &options))
-		return usage();
-	return rr_run(&options);
-}
+static const struct {
+	const char *name;
+	enum subcommand subcommand;
+	const struct load_mode *mode; /* NULL: it serves */
+} subcommands[] = {
+	{ "rr", SUBCOMMAND_RR, &mode_rr },
+	{ "stream", SUBCOMMAND_STREAM, &mode_stream },
+	{ "crr", SUBCOMMAND_CRR, &mode_crr },
+	{ "server", SUBCOMMAND_SERVER, NULL },
+};
 
 static bool asks_for_help(int argc, char **argv)
 {
@@ -66,6 +68,7 @@ static bool asks_for_help(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	const char *subcommand = argc > 1 ? argv[1] : "";
+	struct options options;
 
 	if (strcmp(subcommand, "-V") == 0 || strcmp(subcommand, "--version") == 0)
 		return version();
@@ -73,12 +76,16 @@ int main(int argc, char **argv)
 		return help(NULL);
 	if (strcmp(subcommand, "help") == 0)
 		return help(argc > 2 ? argv[2] : NULL);
-	if (strcmp(subcommand, "rr") != 0 && strcmp(subcommand, "server") != 0)
-		return usage();
-	if (asks_for_help(argc - 1, argv + 1))
-		return help(subcommand);
-	limits_raise_files();
-	if (strcmp(subcommand, "rr") == 0)
-		return run_rr(argc - 1, argv + 1);
-	return run_server(argc - 1, argv + 1);
+	for (size_t i = 0; i < sizeof(subcommands) / sizeof(subcommands[0]); i++) {
+		if (strcmp(subcommand, subcommands[i].name) != 0)
+			continue;
+		if (asks_for_help(argc - 1, argv + 1))
+			return help(subcommand);
+		if (!options_parse(subcommands[i].subcommand, argc - 1, argv + 1, &options))
+			return usage();
+		limits_raise_files();
+		return subcommands[i].mode ? run_mode(subcommands[i].mode, &options)
+					   : run_server(&options);
+	}
+	return usage();
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads the command line and prints the help. */
+/* Reads the command line. */
 #include "options.h"
 
 #include "payload.h"
+#include "server.h"
 #include "units.h"
 
 #include <getopt.h>
@@ -12,6 +13,10 @@
 #define DEFAULT_ENDPOINT "127.0.0.1:7670"
 #define CONNECTIONS_MAX  1000000u
 #define PIPELINE_MAX     4096u
+#define DATAGRAM_MAX     65507u
+
+#define LOADS (SUBCOMMAND_RR | SUBCOMMAND_STREAM | SUBCOMMAND_CRR)
+#define ALL   (LOADS | SUBCOMMAND_SERVER)
 
 enum long_option {
 	OPTION_ENGINE = 256,
@@ -24,83 +29,52 @@ enum long_option {
 	OPTION_BUFFER,
 	OPTION_POOL_BUFS,
 	OPTION_POOL_SHARE,
+	OPTION_TRANSPORT,
+	OPTION_IDLE,
+	OPTION_REVERSE,
+	OPTION_ROLE,
+	OPTION_SINK,
+	OPTION_SOURCE,
+	OPTION_DATAGRAM,
 };
 
-static const char help_all[] =
-	"soqperf measures request/response over TCP, with both ends on soq.\n"
-	"\n"
-	"  soqperf rr                        a whole run: its own server, 1 connection, 10 s\n"
-	"  soqperf rr -c 64 -s 1Ki -P 4      64 connections, 1 KiB, 4 requests outstanding on "
-	"each\n"
-	"  soqperf rr --engine epoll -d 2    both ends on epoll, 2 s\n"
-	"  soqperf rr 192.0.2.7:7670 -J      against a running echo server; JSON on stdout\n"
-	"  soqperf server [::1]:0            an echo server that any TCP client can talk to\n"
-	"\n"
-	"Subcommands: rr, server, help [rr|server]. -V, --version; -h, --help.\n"
-	"Exit codes: 0 all bytes right, 1 errors, 2 usage, 3 could not run, 130/143 interrupted.\n";
-
-static const char help_rr[] =
-	"soqperf rr [ENDPOINT] [OPTION...]\n"
-	"\n"
-	"Closed loop: every connection keeps -P requests outstanding; every byte of every\n"
-	"response is compared. Without ENDPOINT (ADDRESS:PORT, [ADDRESS]:PORT) it starts a\n"
-	"server of its own as a child process.\n"
-	"\n"
-	"  -c, --connections N     connections (1)\n"
-	"  -s, --size SIZE         bytes of a request and of its response (64; 1 to 1Mi)\n"
-	"  -P, --pipeline N        requests outstanding per connection (1)\n"
-	"  -d, --duration TIME     measured window (10s; ns us ms s m, bare is s)\n"
-	"  -W, --warmup TIME       before it (1s; 0 with -n)\n"
-	"  -n, --requests N        measure N requests instead; with -d whichever is first\n"
-	"      --engine E          uring, epoll or auto (auto)\n"
-	"      --server-engine E   of the own server (as --engine)\n"
-	"      --server-command C  run this server instead of the own one: it must say where it\n"
-	"                          listens and report as soqperf server does (perf/twins)\n"
-	"      --receive HOW       of the own server: plain, into two buffers of each connection,\n"
-	"                          or pool, into bufs that are lent (pool)\n"
-	"      --buffer SIZE       of a buffer, or of a buf of the pool (16Ki; 512 to 16Mi)\n"
-	"      --pool-bufs N       bufs in the pool (128)\n"
-	"      --pool-share N      of them one connection may have (an eighth)\n"
-	"  -A, --affinity WHERE    none, same, split, or CLIENT:SERVER CPUs (none)\n"
-	"  -J, --json[=FILE]       one JSON document (schema soqperf/1, integer ns)\n"
-	"      --csv, --no-header  one CSV row\n"
-	"      --label TEXT        carried into JSON and CSV\n"
-	"  -q, --quiet             nothing on stderr but errors\n";
-
-static const char help_server[] =
-	"soqperf server [ENDPOINT] [OPTION...]\n"
-	"\n"
-	"Echoes what any TCP client sends until SIGINT or SIGTERM. ENDPOINT is\n" DEFAULT_ENDPOINT
-	" unless given; port 0 takes a free one. Prints where it listens, and a\n"
-	"line of counters at SIGUSR1 and at its end.\n"
-	"\n"
-	"      --engine E          uring, epoll or auto (auto)\n"
-	"      --receive, --buffer, --pool-bufs, --pool-share, -A: as for rr\n"
-	"  -q, --quiet             nothing on stderr but errors\n";
-
-static const struct option long_options[] = {
-	{ "connections", required_argument, NULL, 'c' },
-	{ "size", required_argument, NULL, 's' },
-	{ "pipeline", required_argument, NULL, 'P' },
-	{ "duration", required_argument, NULL, 'd' },
-	{ "time", required_argument, NULL, 'd' },
-	{ "warmup", required_argument, NULL, 'W' },
-	{ "requests", required_argument, NULL, 'n' },
-	{ "engine", required_argument, NULL, OPTION_ENGINE },
-	{ "server-engine", required_argument, NULL, OPTION_SERVER_ENGINE },
-	{ "server-command", required_argument, NULL, OPTION_SERVER_COMMAND },
-	{ "affinity", required_argument, NULL, 'A' },
-	{ "json", optional_argument, NULL, 'J' },
-	{ "csv", no_argument, NULL, OPTION_CSV },
-	{ "no-header", no_argument, NULL, OPTION_NO_HEADER },
-	{ "label", required_argument, NULL, OPTION_LABEL },
-	{ "receive", required_argument, NULL, OPTION_RECEIVE },
-	{ "buffer", required_argument, NULL, OPTION_BUFFER },
-	{ "pool-bufs", required_argument, NULL, OPTION_POOL_BUFS },
-	{ "pool-share", required_argument, NULL, OPTION_POOL_SHARE },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ NULL, 0, NULL, 0 },
+/* Values below 256 are short options as well. */
+static const struct {
+	const char *name;
+	int argument;
+	int value;
+	unsigned subcommands;
+} known[] = {
+	{ "connections", required_argument, 'c', LOADS },
+	{ "size", required_argument, 's', LOADS },
+	{ "pipeline", required_argument, 'P', SUBCOMMAND_RR | SUBCOMMAND_STREAM },
+	{ "duration", required_argument, 'd', LOADS },
+	{ "time", required_argument, 'd', LOADS },
+	{ "warmup", required_argument, 'W', LOADS },
+	{ "requests", required_argument, 'n', SUBCOMMAND_RR | SUBCOMMAND_CRR },
+	{ "transport", required_argument, OPTION_TRANSPORT, SUBCOMMAND_RR },
+	{ "idle", required_argument, OPTION_IDLE, SUBCOMMAND_RR },
+	{ "reverse", no_argument, OPTION_REVERSE, SUBCOMMAND_STREAM },
+	{ "engine", required_argument, OPTION_ENGINE, ALL },
+	{ "server-engine", required_argument, OPTION_SERVER_ENGINE, LOADS },
+	{ "server-command", required_argument, OPTION_SERVER_COMMAND, LOADS },
+	{ "affinity", required_argument, 'A', ALL },
+	{ "json", optional_argument, 'J', LOADS },
+	{ "csv", no_argument, OPTION_CSV, LOADS },
+	{ "no-header", no_argument, OPTION_NO_HEADER, LOADS },
+	{ "label", required_argument, OPTION_LABEL, LOADS },
+	{ "receive", required_argument, OPTION_RECEIVE, ALL },
+	{ "buffer", required_argument, OPTION_BUFFER, ALL },
+	{ "pool-bufs", required_argument, OPTION_POOL_BUFS, ALL },
+	{ "pool-share", required_argument, OPTION_POOL_SHARE, ALL },
+	{ "role", required_argument, OPTION_ROLE, SUBCOMMAND_SERVER },
+	{ "sink", no_argument, OPTION_SINK, SUBCOMMAND_SERVER },
+	{ "source", no_argument, OPTION_SOURCE, SUBCOMMAND_SERVER },
+	{ "datagram", no_argument, OPTION_DATAGRAM, SUBCOMMAND_SERVER },
+	{ "quiet", no_argument, 'q', ALL },
 };
+
+#define KNOWN_COUNT (sizeof(known) / sizeof(known[0]))
 
 /* What is given on the command line, before the defaults that depend on it. */
 struct given {
@@ -147,6 +121,13 @@ static bool parse_endpoint(const char *text, struct soq_endpoint *ep_out)
 	return true;
 }
 
+static bool parse_transport(const char *text, enum transport *transport_out)
+{
+	*transport_out = strcmp(text, "udp") == 0 ? TRANSPORT_UDP : TRANSPORT_TCP;
+	return *transport_out == TRANSPORT_UDP || strcmp(text, "tcp") == 0 ||
+	       refuse("neither tcp nor udp", text);
+}
+
 /* Takes -J, -JFILE, -J=FILE and --json=FILE. */
 static bool take_json(struct options *o, const char *file)
 {
@@ -163,34 +144,58 @@ static bool parse_receive(const char *text, bool *pooled_out)
 	return *pooled_out || strcmp(text, "plain") == 0 || refuse("neither plain nor pool", text);
 }
 
-/* How the server receives; -1: the option is another. */
-static int take_receive(struct echo_options *o, int option, const char *value)
+static bool parse_role(const char *text, const struct role **role_out)
 {
+	*role_out = server_find_role(text);
+	return *role_out || refuse("no such role", text);
+}
+
+/* What the server does and how it receives; -1: the option is another. */
+static int take_service(struct options *o, int option, const char *value)
+{
+	struct service_options *s = &o->service;
+
 	switch (option) {
 	case OPTION_RECEIVE:
-		return parse_receive(value, &o->pooled);
+		return parse_receive(value, &s->pooled);
 	case OPTION_BUFFER:
-		return parse_u32("not a size up to 16Mi", value, 16u << 20, &o->buffer_bytes);
+		return parse_u32("not a size up to 16Mi", value, 16u << 20, &s->buffer_bytes);
 	case OPTION_POOL_BUFS:
-		return parse_u32("not a number of bufs", value, SOQ_POOL_BUFS_MAX, &o->pool_bufs);
+		return parse_u32("not a number of bufs", value, SOQ_POOL_BUFS_MAX, &s->pool_bufs);
 	case OPTION_POOL_SHARE:
-		return parse_u32("not a share", value, SOQ_POOL_BUFS_MAX, &o->pool_share);
+		return parse_u32("not a share", value, SOQ_POOL_BUFS_MAX, &s->pool_share);
+	case OPTION_ROLE:
+		return parse_role(value, &o->role);
+	case OPTION_SINK:
+		return parse_role("sink", &o->role);
+	case OPTION_SOURCE:
+		return parse_role("source", &o->role);
+	case OPTION_DATAGRAM:
+		return parse_role("datagram", &o->role);
 	default:
 		return -1;
 	}
 }
 
-static bool take_load(struct options *o, struct given *given, int option, const char *value)
+/* What the load is; -1: the option is another. */
+static int take_load(struct options *o, struct given *given, int option, const char *value)
 {
 	switch (option) {
 	case 'c':
 		return parse_u32("not a number of connections", value, CONNECTIONS_MAX,
 				 &o->connections);
+	case OPTION_IDLE:
+		return parse_u32("not a number of connections", value, CONNECTIONS_MAX, &o->idle);
 	case 's':
 		return parse_u32("not a size from 1 to 1Mi", value, PAYLOAD_MAX, &o->size_bytes);
 	case 'P':
 		return parse_u32("not a pipeline depth from 1 to 4096", value, PIPELINE_MAX,
 				 &o->pipeline);
+	case OPTION_TRANSPORT:
+		return parse_transport(value, &o->transport);
+	case OPTION_REVERSE:
+		o->reverse = true;
+		return true;
 	case 'd':
 		given->duration = true;
 		if (!units_parse_time(value, &o->duration_ns) || o->duration_ns == 0)
@@ -203,14 +208,16 @@ static bool take_load(struct options *o, struct given *given, int option, const 
 		return units_parse_count(value, 1, UINT64_C(1) << 50, &o->requests) ||
 		       refuse("not a number of requests", value);
 	default:
-		return false;
+		return -1;
 	}
 }
 
 static bool take(struct options *o, struct given *given, int option, const char *value)
 {
-	int taken = take_receive(&o->echo, option, value);
+	int taken = take_service(o, option, value);
 
+	if (taken < 0)
+		taken = take_load(o, given, option, value);
 	if (taken >= 0)
 		return taken;
 	switch (option) {
@@ -239,7 +246,7 @@ static bool take(struct options *o, struct given *given, int option, const char 
 		o->quiet = true;
 		return true;
 	default:
-		return take_load(o, given, option, value); /* '?': getopt_long() has said why */
+		return false; /* '?': getopt_long() has said why */
 	}
 }
 
@@ -253,73 +260,77 @@ static bool take_endpoint(struct options *o, int argc, char **argv)
 	return parse_endpoint(argv[optind], &o->endpoint);
 }
 
-static void set_defaults(struct options *o)
+static void set_defaults(struct options *o, enum subcommand subcommand)
 {
+	bool streams = subcommand == SUBCOMMAND_STREAM;
+
 	*o = (struct options){
+		.subcommand = subcommand,
 		.connections = 1,
-		.size_bytes = 64,
-		.pipeline = 1,
+		.size_bytes = streams ? 64 * 1024 : 64,
+		.pipeline = streams ? 8 : 1,
 		.duration_ns = INT64_C(10000000000),
 		.warmup_ns = INT64_C(1000000000),
 		.placement = { -1, -1 },
 		.csv_header = true,
 		.label = "",
-		.echo = { .pooled = true },
+		.role = &role_echo,
+		.service = { .pooled = true },
 	};
 }
 
-bool options_parse_rr(int argc, char **argv, struct options *o)
+/* The options that `subcommand` has, as getopt_long() takes them. */
+static void list_options(enum subcommand subcommand, struct option *list, char *letters)
 {
-	struct given given = { 0 };
-	int option;
-
-	set_defaults(o);
-	while ((option = getopt_long(argc, argv, "c:s:P:d:W:n:A:J::q", long_options, NULL)) != -1) {
-		if (!take(o, &given, option, optarg))
-			return false;
+	for (size_t i = 0; i < KNOWN_COUNT; i++) {
+		if (!(known[i].subcommands & (unsigned)subcommand))
+			continue;
+		*list++ = (struct option){ known[i].name, known[i].argument, NULL, known[i].value };
+		if (known[i].value >= 256)
+			continue;
+		*letters++ = (char)known[i].value;
+		for (int colons = known[i].argument; colons > 0; colons--)
+			*letters++ = ':';
 	}
-	if (!take_endpoint(o, argc, argv))
-		return false;
-	if (o->requests && !given.duration)
+	*list = (struct option){ 0 };
+	*letters = 0;
+}
+
+/* What options say together. */
+static bool settle(struct options *o, const struct given *given)
+{
+	if (o->requests && !given->duration)
 		o->duration_ns = 0;
-	if (o->requests && !given.warmup)
+	if (o->requests && !given->warmup)
 		o->warmup_ns = 0;
-	if (!given.server_engine)
+	if (!given->server_engine)
 		o->server_engine = o->engine;
-	if (o->has_endpoint && (o->server_command || given.server_engine))
-		return refuse("an endpoint excludes a server of its own", argv[optind]);
+	if (o->subcommand != SUBCOMMAND_SERVER && o->has_endpoint &&
+	    (o->server_command || given->server_engine))
+		return refuse("an endpoint excludes a server of its own", "--server-...");
+	if (o->transport == TRANSPORT_UDP && o->size_bytes > DATAGRAM_MAX)
+		return refuse("more than a datagram can carry", "65507 bytes");
+	/* A datagram has to fit into a buf of the own server. */
+	if (o->transport == TRANSPORT_UDP && !o->service.buffer_bytes &&
+	    o->size_bytes > SERVICE_BUFFER_BYTES - SOQ_POOL_MESSAGE_BYTES)
+		o->service.buffer_bytes = o->size_bytes + SOQ_POOL_MESSAGE_BYTES;
 	return true;
 }
 
-bool options_parse_server(int argc, char **argv, struct options *o)
+bool options_parse(enum subcommand subcommand, int argc, char **argv, struct options *o)
 {
+	struct option list[KNOWN_COUNT + 1];
+	char letters[3 * KNOWN_COUNT + 1];
 	struct given given = { 0 };
 	int option;
 
-	set_defaults(o);
-	(void)!soq_endpoint_parse(DEFAULT_ENDPOINT, &o->endpoint);
-	while ((option = getopt_long(argc, argv, "A:q", long_options, NULL)) != -1) {
-		if (option != OPTION_ENGINE && option < OPTION_RECEIVE && option != 'A' &&
-		    option != 'q') {
-			if (option != '?')
-				refuse("not an option of server", argv[optind - 1]);
-			return false;
-		}
+	set_defaults(o, subcommand);
+	list_options(subcommand, list, letters);
+	if (subcommand == SUBCOMMAND_SERVER)
+		(void)!soq_endpoint_parse(DEFAULT_ENDPOINT, &o->endpoint);
+	while ((option = getopt_long(argc, argv, letters, list, NULL)) != -1) {
 		if (!take(o, &given, option, optarg))
 			return false;
 	}
-	return take_endpoint(o, argc, argv);
-}
-
-bool options_help(const char *subcommand)
-{
-	if (!subcommand)
-		fputs(help_all, stdout);
-	else if (strcmp(subcommand, "rr") == 0)
-		fputs(help_rr, stdout);
-	else if (strcmp(subcommand, "server") == 0)
-		fputs(help_server, stdout);
-	else
-		return refuse("no such subcommand", subcommand);
-	return true;
+	return take_endpoint(o, argc, argv) && settle(o, &given);
 }

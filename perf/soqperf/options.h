@@ -7,15 +7,29 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "echo.h"
 #include "placement.h"
+#include "service.h"
 
 enum output_format { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_CSV };
 
+enum transport { TRANSPORT_TCP, TRANSPORT_UDP };
+
+/* One bit each: an option belongs to some of them. */
+enum subcommand {
+	SUBCOMMAND_RR = 1,
+	SUBCOMMAND_STREAM = 2,
+	SUBCOMMAND_CRR = 4,
+	SUBCOMMAND_SERVER = 8,
+};
+
 struct options {
+	enum subcommand subcommand;
 	bool has_endpoint;
 	struct soq_endpoint endpoint;
+	enum transport transport;
+	bool reverse; /* the server sends */
 	uint32_t connections;
+	uint32_t idle; /* more connections, which are silent */
 	uint32_t size_bytes;
 	uint32_t pipeline;
 	int64_t duration_ns; /* 0: only `requests` ends the run */
@@ -24,7 +38,8 @@ struct options {
 	uint32_t engine;   /* enum soq_backend */
 	uint32_t server_engine;
 	const char *server_command;
-	struct echo_options echo; /* of the own server */
+	const struct role *role;        /* of `server` */
+	struct service_options service; /* of the own server */
 	struct placement placement;
 	enum output_format format;
 	const char *json_file; /* NULL: standard output */
@@ -37,10 +52,9 @@ struct options {
  * Reads the arguments behind the subcommand (`argv[0]` is the subcommand). Returns
  * false after saying on stderr what is wrong.
  */
-bool options_parse_rr(int argc, char **argv, struct options *options_out);
-bool options_parse_server(int argc, char **argv, struct options *options_out);
+bool options_parse(enum subcommand subcommand, int argc, char **argv, struct options *options_out);
 
-/* Prints the help of "rr", "server", or of all for NULL; false if there is none. */
+/* Prints the help of a subcommand, or of all for NULL; false if there is none. */
 bool options_help(const char *subcommand);
 
 #endif

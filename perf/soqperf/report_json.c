@@ -2,8 +2,8 @@
 /* Prints the result of a run as a JSON document, schema soqperf/1. */
 #include "report.h"
 
-#include "../common/clock.h"
 #include "json.h"
+#include "pattern.h"
 
 #include <string.h>
 #include <sys/utsname.h>
@@ -13,14 +13,20 @@ static void write_test(struct json *j, const struct run_result *r)
 	const struct options *o = r->options;
 
 	json_open(j, "test", '{');
-	json_text(j, "mode", "rr");
-	json_text(j, "transport", "tcp");
+	json_text(j, "mode", r->mode->name);
+	json_text(j, "transport", o->transport == TRANSPORT_UDP ? "udp" : "tcp");
 	json_text(j, "remote", r->endpoint);
 	json_text(j, "loop", "closed");
+	json_bool(j, "reverse", o->reverse);
 	json_uint(j, "connections", o->connections);
+	json_uint(j, "idle", o->idle);
 	json_uint(j, "pipeline", o->pipeline);
-	json_uint(j, "request_bytes", o->size_bytes);
-	json_uint(j, "response_bytes", o->size_bytes);
+	if (r->mode == &mode_stream) {
+		json_uint(j, "chunk_bytes", o->reverse ? PATTERN_BYTES : o->size_bytes);
+	} else {
+		json_uint(j, "request_bytes", o->size_bytes);
+		json_uint(j, "response_bytes", o->size_bytes);
+	}
 	json_int(j, "duration_ns", o->duration_ns);
 	json_int(j, "warmup_ns", o->warmup_ns);
 	json_uint(j, "requests_limit", o->requests);
@@ -32,14 +38,14 @@ static void write_test(struct json *j, const struct run_result *r)
 		json_null(j, "server_command");
 	json_int(j, "client_cpu", o->placement.client_cpu);
 	json_int(j, "server_cpu", o->placement.server_cpu);
-	json_bool(j, "nodelay", true);
+	json_bool(j, "nodelay", r->mode == &mode_rr && o->transport == TRANSPORT_TCP);
 	json_text(j, "verify", "all");
 	json_close(j, '}');
 }
 
 static void write_errors(struct json *j, const struct run_result *r)
 {
-	const struct client_result *c = r->client;
+	const struct load_result *c = r->load;
 
 	json_open(j, "errors", '{');
 	json_uint(j, "total", report_error_count(r));
@@ -55,16 +61,27 @@ static void write_errors(struct json *j, const struct run_result *r)
 	json_close(j, '}');
 }
 
+static void write_counts(struct json *j, const struct run_result *r)
+{
+	if (r->mode == &mode_stream) {
+		json_uint(j, "bytes", r->load->count);
+		json_uint(j, "bytes_verified", r->load->verified);
+		json_real(j, "bytes_per_s", report_rate(r));
+		json_real(j, "gbit_per_s", report_rate(r) * 8 / 1e9);
+		json_real(j, "both_cpu_ns_per_kib", report_both_cpu_ns(r));
+		return;
+	}
+	json_uint(j, r->mode->units, r->load->count);
+	json_uint(j, r->mode == &mode_crr ? "connections_verified" : "requests_verified",
+		  r->load->verified);
+	json_real(j, "rate", report_rate(r));
+}
+
 static void write_result(struct json *j, const struct run_result *r)
 {
 	json_open(j, "result", '{');
 	json_int(j, "window_ns", r->window_ns);
-	json_uint(j, "requests", r->client->requests);
-	json_uint(j, "requests_verified", r->client->answered);
-	json_real(j, "rate",
-		  r->window_ns > 0
-			  ? (double)r->client->requests * (double)NS_PER_S / (double)r->window_ns
-			  : 0);
+	write_counts(j, r);
 	json_bool(j, "interrupted", r->signal != 0);
 	write_errors(j, r);
 	json_close(j, '}');
@@ -99,13 +116,18 @@ static void write_latency(struct json *j, const struct histogram *h)
 	json_close(j, '}');
 }
 
-static double divided(uint64_t value, uint64_t by)
+/* NAME_per_UNIT. 0 / 0 is no number: the writer makes it null. */
+static void write_ratio(struct json *j, const struct run_result *r, const char *name,
+			uint64_t value, uint64_t units)
 {
-	/* 0 / 0 is no number: the writer makes it null. */
-	return (double)value / (double)by;
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s_per_%s", name, r->mode->unit);
+	json_real(j, text, (double)value / (double)units);
 }
 
-static void write_cost(struct json *j, const char *name, const struct end_cost *c)
+static void write_cost(struct json *j, const struct run_result *r, const char *name,
+		       const struct end_cost *c)
 {
 	if (strcmp(c->source, "none") == 0) {
 		json_null(j, name);
@@ -114,20 +136,22 @@ static void write_cost(struct json *j, const char *name, const struct end_cost *
 	json_open(j, name, '{');
 	json_text(j, "engine", c->engine);
 	json_text(j, "source", c->source);
-	json_uint(j, "requests", c->requests);
+	json_uint(j, r->mode->units, c->units);
 	json_uint(j, "cpu_ns", c->cpu_ns);
 	json_uint(j, "user_ns", c->user_ns);
 	json_uint(j, "system_ns", c->system_ns);
-	json_real(j, "cpu_ns_per_request", divided(c->cpu_ns, c->requests));
+	write_ratio(j, r, "cpu_ns", c->cpu_ns, c->units);
+	if (r->mode == &mode_stream)
+		json_real(j, "bytes_per_cpu_s", report_bytes_per_cpu_second(c));
 	if (c->has_counters) {
 		json_uint(j, "turns", c->turns);
 		json_uint(j, "enters", c->enters);
 		json_uint(j, "sqes", c->sqes);
 		json_uint(j, "completions", c->completions);
 		json_uint(j, "allocations", c->allocations);
-		json_real(j, "enters_per_request", divided(c->enters, c->requests));
-		json_real(j, "sqes_per_request", divided(c->sqes, c->requests));
-		json_real(j, "allocations_per_request", divided(c->allocations, c->requests));
+		write_ratio(j, r, "enters", c->enters, c->units);
+		write_ratio(j, r, "sqes", c->sqes, c->units);
+		write_ratio(j, r, "allocations", c->allocations, c->units);
 	}
 	json_close(j, '}');
 }
@@ -154,14 +178,18 @@ void report_json(const struct run_result *r, FILE *file)
 
 	json_open(&j, NULL, '{');
 	json_text(&j, "schema", "soqperf/1");
+	json_text(&j, "mode", r->mode->name);
 	json_text(&j, "label", r->options->label);
 	write_tool(&j);
 	write_test(&j, r);
 	write_result(&j, r);
-	write_latency(&j, &r->client->latency);
+	if (r->mode->has_latency)
+		write_latency(&j, &r->load->latency);
+	else
+		json_null(&j, "latency");
 	json_open(&j, "ends", '{');
-	write_cost(&j, "client", &r->client_cost);
-	write_cost(&j, "server", &r->server_cost);
+	write_cost(&j, r, "client", &r->client_cost);
+	write_cost(&j, r, "server", &r->server_cost);
 	json_close(&j, '}');
 	json_uint(&j, "server_max_rss_kib", r->server_max_rss_kib);
 	json_close(&j, '}');

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs the echo server: signals, reports, a graceful end. */
+/* Runs a role: signals, reports, a graceful end. */
 #include "server.h"
 
 #include "../common/control.h"
-#include "echo.h"
 #include "exit.h"
 
 #include <errno.h>
@@ -16,7 +15,8 @@
 /* The one server of the process: what its signal handlers reach. */
 static struct {
 	struct soq_loop *loop;
-	struct echo *echo;
+	const struct role *role;
+	struct service *service;
 	struct soq_op report;
 	int output_fd;
 	volatile sig_atomic_t asked_to_end;
@@ -25,7 +25,7 @@ static struct {
 static void say_report(void)
 {
 	struct soq_loop_stats stats = { .size = sizeof(stats) };
-	const struct echo_counters *c = echo_counters(server.echo);
+	const struct service_counters *c = &server.service->counters;
 	struct control_report report;
 
 	if (soq_loop_stats(server.loop, &stats) < 0)
@@ -69,6 +69,18 @@ static void catch_signals(void)
 	sigaction(SIGINT, &action, NULL);
 }
 
+const struct role *server_find_role(const char *name)
+{
+	static const struct role *const roles[] = { &role_echo, &role_sink, &role_source,
+						    &role_datagram };
+
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+		if (strcmp(roles[i]->name, name) == 0)
+			return roles[i];
+	}
+	return NULL;
+}
+
 const char *server_backend_name(struct soq_loop *loop)
 {
 	struct soq_loop_info info = { .size = sizeof(info) };
@@ -84,7 +96,7 @@ static int say_where(const struct server_options *options)
 	struct soq_endpoint ep;
 	int ret;
 
-	ret = echo_address(server.echo, &ep);
+	ret = soq_socket_local(server.service->socket, &ep);
 	if (ret < 0)
 		return ret;
 	ret = soq_endpoint_format(&ep, text, sizeof(text));
@@ -92,7 +104,7 @@ static int say_where(const struct server_options *options)
 		return ret;
 	control_say_listening(options->output_fd, server_backend_name(server.loop), text);
 	if (!options->quiet)
-		fprintf(stderr, "soqperf server: echo on %s, end it with ^C\n",
+		fprintf(stderr, "soqperf server: %s on %s, end it with ^C\n", server.role->name,
 			server_backend_name(server.loop));
 	return 0;
 }
@@ -100,7 +112,7 @@ static int say_where(const struct server_options *options)
 /* Ends the connections in good order, or by force if they do not end in time. */
 static void wind_down(void)
 {
-	echo_close(server.echo);
+	server.role->close(server.service);
 	if (soq_loop_run(server.loop, SOQ_RUN_IDLE, END_TIMEOUT_NS) == -ETIME) {
 		soq_loop_close_all(server.loop);
 		soq_loop_run(server.loop, SOQ_RUN_IDLE, END_TIMEOUT_NS);
@@ -109,11 +121,10 @@ static void wind_down(void)
 
 static int serve(const struct server_options *options)
 {
-	struct echo_options echo = options->echo;
 	int ret, code = EXIT_CODE_OK;
 
-	echo.lazy = true;
-	ret = echo_open(server.loop, &options->endpoint, &echo, &server.echo);
+	ret = server.role->open(server.loop, &options->endpoint, &options->service,
+				&server.service);
 	if (ret < 0) {
 		fprintf(stderr, "soqperf: cannot listen: %s\n", strerror(-ret));
 		return EXIT_CODE_CANNOT_RUN;
@@ -124,7 +135,7 @@ static int serve(const struct server_options *options)
 		ret = soq_loop_run(server.loop, SOQ_RUN_STOP, -1);
 	if (!server.asked_to_end) {
 		if (ret >= 0)
-			ret = echo_counters(server.echo)->error;
+			ret = server.service->counters.error;
 		fprintf(stderr, "soqperf: the server broke: %s\n", strerror(-ret));
 		code = EXIT_CODE_ERRORS;
 	}
@@ -141,6 +152,7 @@ int server_run(const struct server_options *options)
 	};
 	int ret, code;
 
+	server.role = options->role;
 	server.report.done = on_report;
 	server.output_fd = options->output_fd;
 	ret = soq_loop_create(&loop_options, &server.loop);
@@ -153,7 +165,7 @@ int server_run(const struct server_options *options)
 	signal(SIGUSR1, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
-	ret = server.echo ? echo_free(server.echo) : 0;
+	ret = server.service ? server.role->free(server.service) : 0;
 	if (ret == 0)
 		ret = soq_loop_destroy(server.loop);
 	if (ret < 0) {
