@@ -22,8 +22,9 @@ Installs what is missing (Debian, apt-get), builds a release in build/perf, then
 `soqperf rr` talk over loopback to servers in turn: soq on io_uring and on epoll, from a
 pool and plain; raw epoll (level- and edge-triggered); raw liburing, with single receives
 and with a ring of buffers; at 1 and 64 connections, 64 bytes. Prints one table of medians,
-then streams of 256 KiB requests, the one-thread harness, and what UDP datagrams cost.
-Under two minutes after the build.
+then streams of 256 KiB requests, the one-thread harness, the round trip of one connection,
+and what UDP datagrams cost. Under two minutes after the build. Exact counters (enters,
+requests, completions, allocations) are checked, times are not.
 
   --quick        2 rounds of 0.1 s: does it work, not how fast is it
   -d SECONDS     measured time of each run (0.4)
@@ -182,6 +183,15 @@ harness() {
 	"$bin/soq-harness" --turns $((turns / 5)) --size 16Ki --check || failed=1
 	echo
 	"$bin/soq-harness" --turns $((turns / 2)) --hoard || failed=1
+	echo
+	"$bin/soq-harness" --turns $((turns / 2)) --idle 1000 --check || failed=1
+}
+
+# One CPU: two that sleep and wake each other measure the scheduler.
+pingpong() {
+	local rounds=15
+	((quick)) && rounds=3
+	"$bin/soq-pingpong" --rounds $rounds --check || failed=1
 }
 
 datagrams() {
@@ -234,6 +244,8 @@ main() {
 	stream
 	echo
 	harness
+	echo
+	pingpong
 	echo
 	datagrams
 	((failed == 0)) || { echo "FAILED: a byte was wrong or a request lost" >&2; exit 1; }

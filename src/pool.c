@@ -14,7 +14,7 @@
 
 #define BUF_SIZE_MIN_BYTES     512u
 #define BUF_SIZE_MAX_BYTES     (16u << 20)
-#define BUF_SIZE_DEFAULT_BYTES 16384u
+#define BUF_SIZE_DEFAULT_BYTES (16384u + SOQ_POOL_MESSAGE_BYTES)
 #define BUF_COUNT_DEFAULT      128u
 /* An eighth: four sockets that return nothing leave half of the pool to the others. */
 #define SHARES_DEFAULT 8u

@@ -51,7 +51,9 @@ struct soq_pool_class {
  * What a pool is made of. Zero in any field means the default.
  *
  * 128 bufs of 16 KiB serve small requests and long streams alike: few bufs that stay
- * in the cache, each large enough that a stream does not pay per buf. More classes
+ * in the cache, each large enough that a stream does not pay per buf. With the
+ * SOQ_POOL_MESSAGE_BYTES beyond, 16,768 in all, a message of 16 KiB fits; and 16 KiB of
+ * a stream do not fill a buf, which would be asked whether there is more. More classes
  * are for loops that have both idle crowds and streams: a stream socket begins with
  * the smallest, goes up when it fills a buf and down when it leaves most of them
  * empty; messages, which have to fit, use the largest.
@@ -60,7 +62,7 @@ struct soq_pool_options {
 	uint32_t size;        /* sizeof(struct soq_pool_options) */
 	uint32_t flags;       /* SOQ_POOL_SCRUB */
 	uint32_t share;       /* bufs of one socket on loan; default an eighth of all, at least 1 */
-	uint32_t class_count; /* 0: one class of 128 bufs of 16 KiB */
+	uint32_t class_count; /* 0: one class of 128 bufs */
 	struct soq_pool_class classes[SOQ_POOL_CLASSES_MAX]; /* sizes ascending */
 	uint64_t reserved[4];                                /* must be 0 */
 };

@@ -24,7 +24,7 @@ static struct price price_of(const struct bout *b)
 	if (c->is_uring) {
 		price.requests = c->echo.pooled ? 1 : 2;
 		price.completions = 1;
-	} else if (b->size.size_bytes % SERVICE_BUFFER_BYTES == 0) {
+	} else if (!c->echo.pooled && b->size.size_bytes % SERVICE_BUFFER_BYTES == 0) {
 		price.requests++;
 	}
 	return price;

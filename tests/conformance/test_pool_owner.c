@@ -54,17 +54,17 @@ static void defaults_are_what_the_header_says(struct fixture *t)
 
 	expect(info.size, sizeof(info));
 	expect(info.class_count, 1);
-	expect(info.classes[0].buf_size_bytes, 16384);
+	expect(info.classes[0].buf_size_bytes, 16768);
 	expect(info.classes[0].buf_count, 128);
 	expect(info.share, 16);
 	expect(info.bufs_free, 128);
-	expect_true(info.mapped_bytes >= 128 * 16384);
+	expect_true(info.mapped_bytes >= 128 * 16768);
 	pool_close(pool);
 	pool = pool_open_as(t, &options);
 	info = pool_info(pool);
 	expect(info.class_count, 2);
 	expect(info.classes[0].buf_count, 128);
-	expect(info.classes[1].buf_size_bytes, 16384);
+	expect(info.classes[1].buf_size_bytes, 16768);
 	expect(info.share, 32);
 	pool_close(pool);
 	/* A single buf is a pool. */
