@@ -25,10 +25,11 @@ struct side {
 	struct wire *out, *in;
 	struct side *next;
 	unsigned serial;
-	unsigned connects; /* started to the listener */
-	unsigned arrivals; /* accepted halves of them that were seen */
-	int gone;          /* the close event came */
-	int zerocopy;      /* such sends were started */
+	unsigned connects;        /* started to the listener */
+	unsigned arrivals;        /* accepted halves of them that were seen */
+	struct soq_endpoint seen; /* the peer of the last of them */
+	int gone;                 /* the close event came */
+	int zerocopy;             /* such sends were started */
 	struct wire wires[2];
 };
 
@@ -146,13 +147,21 @@ static int side_place(struct world *w, struct side *side)
 	return 0;
 }
 
-/*
- * Of this process alone: beside us another may run, which gets the port of a listener of
- * ours that is gone, and connects that are still on their way to it.
- */
+/* The clients of one in 250 processes share it; the address of the listener keeps them apart. */
 static uint32_t net_of_process(void)
 {
 	return 0x7f000000u | (1u + (uint32_t)getpid() % 250u) << 16;
+}
+
+/*
+ * Of this process alone. Others run beside it: one that listened at the same address could
+ * get the port of a listener of ours that is gone, and connects on their way to it.
+ */
+static void listener_address(struct soq_endpoint *ep)
+{
+	(void)soq_endpoint_loopback(AF_INET, 0, ep);
+	ep->addr.ipv4.sin_addr.s_addr = htonl(net_of_process() | 0xff00u |
+					      (1u + (uint32_t)getpid() / 250u % 250u));
 }
 
 /* A client's address tells its serial: 127.x.y.z, or an abstract name. */
@@ -186,6 +195,25 @@ static struct side *client_of(const struct world *w, const struct soq_endpoint *
 	return serial ? w->by_serial[strtoul(serial + 1, NULL, 16) & 0xffff] : NULL;
 }
 
+/* Which of its ports, and at which listener, tells a second connection from a second event. */
+static void fault_arrival(struct world *w, const struct side *client,
+			  const struct soq_endpoint *peer, const struct soq_socket *s)
+{
+	char here[SOQ_ENDPOINT_TEXT_MAX] = "", now[SOQ_ENDPOINT_TEXT_MAX] = "",
+	     before[SOQ_ENDPOINT_TEXT_MAX] = "";
+	struct soq_endpoint at;
+	char text[sizeof(w->fault)];
+
+	if (soq_socket_local((struct soq_socket *)(uintptr_t)s, &at) == 0)
+		(void)!soq_endpoint_format(&at, here, sizeof(here));
+	(void)!soq_endpoint_format(peer, now, sizeof(now));
+	(void)!soq_endpoint_format(&client->seen, before, sizeof(before));
+	snprintf(text, sizeof(text), "arrival %u of %u connects: %.40s, before %.40s, at %.40s%s",
+		 client->arrivals + 1, client->connects, now, before, here,
+		 client->s ? "" : ", client closed");
+	fault(w, text, ACCEPT, client->serial);
+}
+
 /*
  * The accepted half joins the connection of its client, or goes at once. A client whose
  * connect was accepted and reset before it knew may connect again: the halves that arrive
@@ -202,7 +230,9 @@ static void arrive(struct world *w, struct soq_socket *s)
 	else if (rc != -ENOTCONN)
 		fault(w, "peer of an arrival", ACCEPT, rc);
 	if (client && client->arrivals >= client->connects)
-		fault(w, "a connection arrived twice", ACCEPT, client->serial);
+		fault_arrival(w, client, &peer, s);
+	if (client)
+		client->seen = peer;
 	if (client && client->arrivals++ > 0)
 		client = NULL;
 	side = side_new(w, s);

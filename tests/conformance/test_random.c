@@ -179,8 +179,8 @@ static void listen_again(struct world *w)
 		close_side(w, w->listener);
 	if (w->family == AF_UNIX)
 		client_address(w, 0x100000 + w->listeners++, &w->ep);
-	else if (soq_endpoint_loopback(AF_INET, 0, &w->ep))
-		fault(w, "loopback", -1, 0);
+	else
+		listener_address(&w->ep);
 	if (soq_socket_open(w->t->loop, w->family, SOCK_STREAM, 0, &s) || soq_bind(s, &w->ep) ||
 	    soq_listen(s, w->family == AF_UNIX ? 2 : 0) || soq_socket_local(s, &w->ep))
 		fault(w, "listen", -1, 0);
