@@ -131,12 +131,11 @@ static void try_results(unsigned from)
 
 	for (int moved = 0; moved <= total; moved++) {
 		try_step(from, STEP_SETTLE, 0, moved);
-		try_step(from, STEP_SETTLE_ONE, 0, moved);
+		if (moved > 0)
+			try_step(from, STEP_SETTLE_ONE, 0, moved);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
 		try_step(from, STEP_SETTLE, 0, errors[i]);
-		try_step(from, STEP_SETTLE_ONE, 0, errors[i]);
-	}
 }
 
 static void try_every_step(unsigned from)
@@ -311,6 +310,10 @@ int main(void)
 		cmocka_unit_test(receives_exact_and_not_and_accepts),
 		cmocka_unit_test(the_first_op_always_fits_and_segments_count),
 	};
+	const char *only = getenv("SOQ_TEST_ONLY");
 
+	/* All of it takes some seconds: a mutant names the search that knows it. */
+	if (only != NULL && only[0] != 0)
+		cmocka_set_test_filter(only);
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
