@@ -64,6 +64,8 @@ parse() {
 prepare() {
 	# shellcheck source=/dev/null
 	. "$root/tests/lib/need.sh"
+	# shellcheck source=/dev/null
+	. "$root/perf/common/build.sh"
 	need_packages gcc make libc6-dev cmake pkg-config || die "cannot build without these packages"
 	uring=ON
 	if ! need_packages liburing-dev; then
@@ -72,19 +74,6 @@ prepare() {
 	fi
 	if ((micro)); then
 		need_packages g++ libbenchmark-dev || die "--micro needs these packages"
-	fi
-}
-
-build() {
-	local log=$build/build.log
-	mkdir -p "$build"
-	if ! {
-		cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DSOQ_BUILD_TESTS=OFF \
-			-DSOQ_BUILD_PERF=ON -DSOQ_URING=$uring &&
-			cmake --build "$build" -j "$(nproc)"
-	} >"$log" 2>&1; then
-		tail -n 30 "$log" >&2
-		die "the build failed, see $log"
 	fi
 }
 
@@ -219,7 +208,7 @@ main() {
 	local pressure_before started_ns
 	parse "$@"
 	prepare
-	build
+	perf_build "$root" "$build" $uring
 	work=$(mktemp -d)
 	trap 'rm -rf "$work"' EXIT
 	rows=$work/rows.csv errors=$work/errors skipped=$work/skipped failed=0

@@ -14,6 +14,8 @@ die() {
 prepare() {
 	# shellcheck source=/dev/null
 	. "$root/tests/lib/need.sh"
+	# shellcheck source=/dev/null
+	. "$root/perf/common/build.sh"
 	need_packages gcc make libc6-dev cmake pkg-config python3 || die "cannot build without these packages"
 	uring=ON
 	need_packages liburing-dev || uring=OFF
@@ -26,22 +28,9 @@ prepare() {
 	need_packages python3-matplotlib || true
 }
 
-build() {
-	local log=$build/build.log
-	mkdir -p "$build"
-	if ! {
-		cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DSOQ_BUILD_TESTS=OFF \
-			-DSOQ_BUILD_PERF=ON -DSOQ_URING=$uring &&
-			cmake --build "$build" -j "$(nproc)"
-	} >"$log" 2>&1; then
-		tail -n 30 "$log" >&2
-		die "the build failed, see $log"
-	fi
-}
-
 case " $* " in
 *" --help "* | *" -h "*) ;;
-*) prepare && build ;;
+*) prepare && perf_build "$root" "$build" $uring ;;
 esac
 # Debian's own where it is: only that one finds Debian's matplotlib.
 python=/usr/bin/python3
