@@ -5,6 +5,7 @@
 
 #include <soq/base.h>
 #include <soq/endpoint.h>
+#include <soq/error.h>
 #include <soq/loop.h>
 #include <soq/message.h>
 #include <soq/op.h>

@@ -34,7 +34,7 @@ static struct soq_message *telling(uint32_t what)
 }
 
 /* The public functions that a row was tried for. */
-static char tried[128][40];
+static char tried[192][40];
 static unsigned tried_count;
 
 static void try_mark(const char *call)
@@ -162,6 +162,10 @@ static void rows_nulls(struct fixture *t)
 	ROW(1, soq_endpoint_compare(&B.ep, &none));
 	ROW(1, soq_endpoint_hash(NULL, 7) == soq_endpoint_hash(NULL, 7));
 	ROW(SOQ_VERSION, soq_version());
+	ROW('S', soq_error_name(INT32_MIN)[0]);
+	ROW('u', soq_error_errno_name(-4095)[0]);
+	ROW('u', soq_error_text(INT32_MIN)[0]);
+	ROW(SOQ_ERROR_SOCKET, soq_error_class_of(INT32_MIN));
 }
 
 /* Handles that are dead, or none. */
