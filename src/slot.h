@@ -13,6 +13,9 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
+/* IPPROTO_MPTCP, which older C libraries have not. */
+#define SOQI_MPTCP 262
+
 /* The polls of a socket, and their one request: made at the first poll. See poll.c. */
 struct soqi_watch {
 	struct soqi_lane lane;
@@ -125,6 +128,13 @@ static inline bool soqi_is_udp(const struct soq_socket *s)
 {
 	return soqi_is_ip_datagram(s) && s->type == SOCK_DGRAM &&
 	       (s->protocol == 0 || s->protocol == IPPROTO_UDP || s->protocol == IPPROTO_UDPLITE);
+}
+
+/* MPTCP too: it answers to most of what TCP does. */
+static inline bool soqi_is_tcp(const struct soq_socket *s)
+{
+	return (s->family == AF_INET || s->family == AF_INET6) && s->type == SOCK_STREAM &&
+	       (s->protocol == 0 || s->protocol == IPPROTO_TCP || s->protocol == SOQI_MPTCP);
 }
 
 /* A chunk of the table. */

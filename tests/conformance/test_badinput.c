@@ -82,6 +82,10 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_connect(B.fresh, NULL));
 	ROW(-EINVAL, soq_option_set(B.s, SOL_SOCKET, SO_KEEPALIVE, NULL, 4));
 	ROW(-EINVAL, soq_option_get(B.s, SOL_SOCKET, SO_KEEPALIVE, NULL, 4));
+	ROW(-EINVAL, soq_socket_get_option(B.s, SOQ_OPTION_NO_DELAY, NULL));
+	ROW(-EINVAL, soq_socket_set_option_text(B.s, SOQ_OPTION_CONGESTION_CONTROL, NULL));
+	ROW(-EINVAL, soq_socket_get_option_text(B.s, SOQ_OPTION_CONGESTION_CONTROL, NULL, 16));
+	ROW(-EINVAL, soq_socket_tcp_info(B.s, NULL));
 	ROW(-EINVAL, soq_send_async(B.s, B.idle, NULL, 8, 0));
 	ROW(-EINVAL, soq_send(B.s, NULL, 8, 0));
 	ROW(-EINVAL, soq_sendv_async(B.s, B.idle, NULL, 1, 0));
@@ -320,6 +324,24 @@ static void rows_flags(struct fixture *t)
 	ROW(-ENOPROTOOPT, soq_option_set(B.s, SOL_SOCKET, 9999, some, 4));
 	ROW(-ENOPROTOOPT, soq_option_get(B.s, SOL_SOCKET, 9999, some, 4));
 	ROW(-EINVAL, soq_option_set(B.s, SOL_SOCKET, SO_LINGER, some, 1));
+	ROW(-EINVAL, soq_socket_set_option(B.s, (enum soq_option)0, 1));
+	ROW(-EINVAL, soq_socket_set_option(B.s, (enum soq_option)INT32_MAX, 1));
+	ROW(-EINVAL, soq_socket_set_option(B.s, (enum soq_option) - 1, 1));
+	ROW(-EINVAL, soq_socket_get_option(B.s, (enum soq_option)10000, &value64));
+	ROW(-EINVAL, soq_socket_set_option(B.s, SOQ_OPTION_CONGESTION_CONTROL, 1));
+	ROW(-EINVAL, soq_socket_get_option(B.s, SOQ_OPTION_CONGESTION_CONTROL, &value64));
+	ROW(-EINVAL, soq_socket_set_option_text(B.s, SOQ_OPTION_NO_DELAY, "1"));
+	ROW(-EINVAL, soq_socket_get_option_text(B.s, (enum soq_option)0, some, sizeof(some)));
+	ROW(-ENAMETOOLONG,
+	    soq_socket_set_option_text(B.s, SOQ_OPTION_DEVICE, "more than 15 bytes"));
+	ROW(-ENOSPC, soq_socket_get_option_text(B.s, SOQ_OPTION_DEVICE, some, 0));
+	ROW(-ERANGE, soq_socket_set_option(B.s, SOQ_OPTION_NO_DELAY, INT64_MIN));
+	ROW(-ERANGE, soq_socket_set_option(B.s, SOQ_OPTION_LINGER_NS, INT64_MAX));
+	ROW(-EINVAL, soq_socket_set_option(B.s, SOQ_OPTION_LINGER_NS, 1));
+	ROW(-ENOPROTOOPT, soq_socket_set_option(B.s, SOQ_OPTION_TYPE, 1));
+	ROW(-EOPNOTSUPP, soq_socket_set_option(B.datagram, SOQ_OPTION_NO_DELAY, 1));
+	ROW(-EOPNOTSUPP, soq_socket_tcp_info(B.datagram, &tcp_info_out));
+	ROW(-EINVAL, soq_socket_tcp_info(B.s, &(struct soq_tcp_info){ .size = 1 }));
 	ROW(-EINVAL, soq_recv_buf_async(B.s, B.idle, B.pool, SOQ_EXACT));
 	ROW(-EINVAL, soq_recv_buf_async(B.s, B.idle, B.pool, SOQ_PEEK));
 	ROW(-EINVAL, soq_recv_buf_async(B.s, B.idle, B.pool, SOQ_MULTISHOT | SOQ_CORK));
