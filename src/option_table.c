@@ -8,6 +8,9 @@
 #include <sys/socket.h>
 
 /* The C library may be older than the kernel. */
+#ifndef IPV6_MULTICAST_ALL
+#define IPV6_MULTICAST_ALL 29
+#endif
 #ifndef SO_BINDTOIFINDEX
 #define SO_BINDTOIFINDEX 62
 #endif
@@ -155,6 +158,19 @@ static const struct soqi_option_row rows[] = {
 	/* IPv6 has no name of its own for it. */
 	[SOQ_OPTION_BIND_NO_PORT] = FLAG({ { TCP | UDP, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT } }),
 	[SOQ_OPTION_IPV6_ONLY] = FLAG({ { MIXED | SOQI_WHO_REST6, IPPROTO_IPV6, IPV6_V6ONLY } }),
+
+	[SOQ_OPTION_MULTICAST_INTERFACE] = { .form = SOQI_OPTION_INTERFACE,
+					     .maximum = INT32_MAX,
+					     .places = BOTH(DATAGRAM4 | SOQI_WHO_UDP6,
+							    IP_MULTICAST_IF, DATAGRAM6,
+							    IPV6_MULTICAST_IF) },
+	[SOQ_OPTION_MULTICAST_TTL] = INT(0, 255,
+					 BOTH(DATAGRAM4 | SOQI_WHO_UDP6, IP_MULTICAST_TTL,
+					      DATAGRAM6, IPV6_MULTICAST_HOPS)),
+	[SOQ_OPTION_MULTICAST_LOOPBACK] = FLAG(
+		BOTH(DATAGRAM4 | SOQI_WHO_UDP6, IP_MULTICAST_LOOP, DATAGRAM6, IPV6_MULTICAST_LOOP)),
+	[SOQ_OPTION_MULTICAST_ALL] = FLAG(
+		BOTH(DATAGRAM4 | SOQI_WHO_UDP6, IP_MULTICAST_ALL, DATAGRAM6, IPV6_MULTICAST_ALL)),
 };
 
 const struct soqi_option_row *soqi_option_find(enum soq_option option)

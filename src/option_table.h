@@ -28,11 +28,12 @@ enum soqi_option_form {
 	SOQI_OPTION_NONE = 0, /* no such option; or a text alone */
 	SOQI_OPTION_FLAG,     /* an int: `on` or `off` */
 	SOQI_OPTION_INT,
-	SOQI_OPTION_WORD,   /* 32 bits without a sign */
-	SOQI_OPTION_LONG,   /* an unsigned long */
-	SOQI_OPTION_FIELD,  /* some bits of an int: those in `mask` */
-	SOQI_OPTION_LINGER, /* the library's own */
-	SOQI_OPTION_ERROR,  /* an errno, taken by reading */
+	SOQI_OPTION_WORD,      /* 32 bits without a sign */
+	SOQI_OPTION_LONG,      /* an unsigned long */
+	SOQI_OPTION_FIELD,     /* some bits of an int: those in `mask` */
+	SOQI_OPTION_INTERFACE, /* an int; IPv4 has a struct ip_mreqn, and does not tell it */
+	SOQI_OPTION_LINGER,    /* the library's own */
+	SOQI_OPTION_ERROR,     /* an errno, taken by reading */
 };
 
 /* Where the kernel has it, for these sockets. */

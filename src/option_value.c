@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Options by name: what the table says of one, done. No option has code of its own here. */
+/* Options by name: what the table says of one, done. Few have code of their own. */
 #include "detached.h"
 #include "option.h"
 #include "option_table.h"
@@ -114,6 +114,17 @@ static int value_check(const struct soqi_option_row *row, int64_t value)
 	return value % scale == 0 ? 0 : -EINVAL;
 }
 
+/* IPv4 takes a number or an address, and speaks of the latter when there is no such number. */
+static int interface_set(const struct soq_socket *s, const struct soqi_option_place *place,
+			 int32_t number)
+{
+	const struct ip_mreqn request = { .imr_ifindex = number };
+
+	if (setsockopt(s->fd, place->level, place->name, &request, sizeof(request)) == 0)
+		return 0;
+	return errno == EADDRNOTAVAIL ? -ENODEV : -errno;
+}
+
 static int place_set(const struct soq_socket *s, const struct soqi_option_row *row,
 		     const struct soqi_option_place *place, int64_t value)
 {
@@ -127,6 +138,8 @@ static int place_set(const struct soq_socket *s, const struct soqi_option_row *r
 			return error;
 		raw.number = (old.number & ~(int32_t)row->mask) | raw.number * field_unit(row);
 	}
+	if (row->form == SOQI_OPTION_INTERFACE && place->level == IPPROTO_IP)
+		return interface_set(s, place, raw.number);
 	return setsockopt(s->fd, place->level, place->name, &raw, raw_size(row)) == 0 ? 0 : -errno;
 }
 
@@ -215,6 +228,34 @@ static int find_text(struct soq_socket *s, enum soq_option option,
 	return ((*row)->text.who & who_is(s)) ? 0 : -EOPNOTSUPP;
 }
 
+/* IPv4's is kept here: the kernel tells an address that nobody has set. */
+static int interface_keep(struct soq_socket *s, const struct soqi_option_row *row, int64_t value)
+{
+	int error;
+
+	if (soqi_is_detached(s))
+		soqi_detached_lock(s);
+	error = places_set(s, row, value);
+	if (error == 0)
+		s->multicast_interface = (int32_t)value;
+	if (soqi_is_detached(s))
+		soqi_detached_unlock(s);
+	return error;
+}
+
+static int interface_kept(struct soq_socket *s, const struct soqi_option_row *row,
+			  int64_t *value_out)
+{
+	if (s->family == AF_INET6)
+		return places_get(s, row, value_out);
+	if (soqi_is_detached(s))
+		soqi_detached_lock(s);
+	*value_out = s->multicast_interface;
+	if (soqi_is_detached(s))
+		soqi_detached_unlock(s);
+	return 0;
+}
+
 int soq_socket_set_option(struct soq_socket *s, enum soq_option option, int64_t value)
 {
 	const struct soqi_option_row *row;
@@ -228,6 +269,8 @@ int soq_socket_set_option(struct soq_socket *s, enum soq_option option, int64_t 
 		return error;
 	if (row->form == SOQI_OPTION_LINGER)
 		return soqi_linger_set(s, value_to(row, value).number);
+	if (row->form == SOQI_OPTION_INTERFACE)
+		return interface_keep(s, row, value);
 	return places_set(s, row, value);
 }
 
@@ -243,6 +286,8 @@ int soq_socket_get_option(struct soq_socket *s, enum soq_option option, int64_t 
 		return error;
 	if (row->form == SOQI_OPTION_ERROR)
 		return soqi_error_take(s, value_out);
+	if (row->form == SOQI_OPTION_INTERFACE)
+		return interface_kept(s, row, value_out);
 	if (row->form != SOQI_OPTION_LINGER)
 		return places_get(s, row, value_out);
 	*value_out = value_from(row, (union raw){ .number = soqi_linger_get(s) });

@@ -77,6 +77,7 @@ struct soq_socket {
 	uint8_t zerocopy_copied; /* times in a row that it did */
 	uint8_t split;           /* enum soqi_split */
 	uint32_t zerocopy_holds; /* notifications that are to come */
+	int32_t multicast_interface; /* IPv4's, as it was set: see option_value.c */
 };
 
 enum soqi_socket_state {

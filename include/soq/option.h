@@ -90,6 +90,13 @@ enum soq_option {
 	SOQ_OPTION_BIND_NO_PORT = 43,
 	/* Of IPv6: 1 no IPv4; before the bind (IPV6_V6ONLY). */
 	SOQ_OPTION_IPV6_ONLY = 44,
+
+	/* Of datagrams over IPv4 and IPv6: see multicast.h. */
+	SOQ_OPTION_MULTICAST_INTERFACE =
+		45,                    /* sends leave by it; its number, 0 the system's choice */
+	SOQ_OPTION_MULTICAST_TTL = 46, /* 0 to 255, 1 at first: how far sends go */
+	SOQ_OPTION_MULTICAST_LOOPBACK = 47, /* 1 at first: sends reach this machine too */
+	SOQ_OPTION_MULTICAST_ALL = 48,      /* 1 at first: also of groups that others have joined */
 };
 
 /* Enough for every text of an option, the closing NUL included. */
@@ -102,7 +109,8 @@ enum soq_option {
  * type and protocol, and so the same on every kernel. SOQ_OPTION_EXCLUSIVE at 0 is
  * SOQ_OPTION_REUSE_PORT at 1, and on datagram sockets SOQ_OPTION_REUSE_ADDRESS at 1 too;
  * each of those makes it 0. On TCP SOQ_OPTION_REUSE_ADDRESS lets nobody share a
- * live listener's address.
+ * live listener's address. SOQ_OPTION_MULTICAST_INTERFACE of an IPv4 socket the kernel
+ * does not tell: it reads as what was set here.
  *
  * Result: 0.
  * Errors: -EINVAL      NULL, no such option, one that has a text alone, or a time that
@@ -112,11 +120,12 @@ enum soq_option {
  *         -ENOPROTOOPT it can only be read, or this kernel has none
  *         -ERANGE      the value is outside what the option can have
  *         -EPERM       it takes a capability
+ *         -ENODEV      there is no such interface (SOQ_OPTION_MULTICAST_INTERFACE only)
  *         -ENOMEM      no memory (SOQ_OPTION_LINGER_NS only)
  *         -ECHILD, -EXDEV, -EBADF  as for every call; else what setsockopt(2) says
  * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.SetSocketOption, NoDelay, LingerState, ReceiveBufferSize,
- *         SendBufferSize, Ttl, DontFragment, EnableBroadcast, ExclusiveAddressUse, and
+ *         SendBufferSize, Ttl, DontFragment, MulticastLoopback, EnableBroadcast, ExclusiveAddressUse, and
  *         DualMode, the opposite of SOQ_OPTION_IPV6_ONLY. There ReuseAddress shares the
  *         port as well; here each is its own.
  */

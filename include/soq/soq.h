@@ -8,6 +8,7 @@
 #include <soq/error.h>
 #include <soq/loop.h>
 #include <soq/message.h>
+#include <soq/multicast.h>
 #include <soq/op.h>
 #include <soq/option.h>
 #include <soq/poll.h>

@@ -69,6 +69,9 @@ static const struct sample samples[] = {
 	{ SOQ_OPTION_FREE_BIND, IP, 0, 1, 1, 0 },
 	{ SOQ_OPTION_BIND_NO_PORT, IP, 0, 1, 1, 0 },
 	{ SOQ_OPTION_IPV6_ONLY, 1u << 1 | 1u << 3, 0, 1, 1, 0 },
+	{ SOQ_OPTION_MULTICAST_TTL, UDP, 0, 255, 1, 0 },
+	{ SOQ_OPTION_MULTICAST_LOOPBACK, UDP, 0, 1, 1, 0 },
+	{ SOQ_OPTION_MULTICAST_ALL, UDP, 0, 1, 1, 0 },
 };
 
 /* Those that the kernel makes something of, or that can only be read: who has them. */
@@ -85,6 +88,7 @@ static const struct sample others[] = {
 	{ SOQ_OPTION_DEFER_ACCEPT_NS, TCP, 0, 29887 * SECOND, SECOND, 0 },
 	{ SOQ_OPTION_FAST_OPEN_QUEUE, TCP, 0, INT32_MAX, 1, 0 },
 	{ SOQ_OPTION_MTU_BYTES, IP, 0, 0, 0, 0 },
+	{ SOQ_OPTION_MULTICAST_INTERFACE, UDP, 0, INT32_MAX, 1, 0 },
 };
 
 static int64_t get(struct soq_socket *s, enum soq_option option)
