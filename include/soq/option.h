@@ -33,7 +33,7 @@ enum soq_option {
 	SOQ_OPTION_RECEIVE_BUFFER_BYTES = 6, /* 0 to 2^31 - 1 (SO_RCVBUF) */
 	SOQ_OPTION_SEND_BUFFER_BYTES = 7,    /* 0 to 2^31 - 1 (SO_SNDBUF) */
 
-	/* Of connections: -1 off, 0 a reset, else 1 to 65535 s; see soq_close() (SO_LINGER). */
+	/* Of connections: -1 off, 0 a reset, else whole s, 1 to 65535 (SO_LINGER). */
 	SOQ_OPTION_LINGER_NS = 8,
 
 	/* Of IPv4 and IPv6: who else may have the address. */
@@ -45,7 +45,7 @@ enum soq_option {
 	SOQ_OPTION_PRIORITY = 12,           /* 0 to 6; more with CAP_NET_ADMIN (SO_PRIORITY) */
 	SOQ_OPTION_MARK = 13,               /* 0 to 2^32 - 1; CAP_NET_ADMIN or _RAW (SO_MARK) */
 	SOQ_OPTION_INCOMING_CPU = 14,       /* its number; -1 none (SO_INCOMING_CPU) */
-	SOQ_OPTION_BUSY_POLL_NS = 15,       /* us; more takes CAP_NET_ADMIN (SO_BUSY_POLL) */
+	SOQ_OPTION_BUSY_POLL_NS = 15,       /* whole us; more takes CAP_NET_ADMIN (SO_BUSY_POLL) */
 	SOQ_OPTION_PACING_BYTES_PER_S = 16, /* at most; -1 no limit (SO_MAX_PACING_RATE) */
 	/* An interface's number, 0 none (SO_BINDTOIFINDEX); its name as text (SO_BINDTODEVICE). */
 	SOQ_OPTION_DEVICE = 17,
@@ -61,17 +61,17 @@ enum soq_option {
 	SOQ_OPTION_CORK = 22,               /* only full segments (TCP_CORK) */
 	SOQ_OPTION_QUICK_ACK = 23,          /* until the kernel changes its mind (TCP_QUICKACK) */
 	SOQ_OPTION_KEEP_ALIVE = 24,         /* (SO_KEEPALIVE) */
-	SOQ_OPTION_KEEP_ALIVE_TIME_NS = 25, /* 1 to 32767 s (TCP_KEEPIDLE) */
-	SOQ_OPTION_KEEP_ALIVE_INTERVAL_NS = 26, /* 1 to 32767 s (TCP_KEEPINTVL) */
+	SOQ_OPTION_KEEP_ALIVE_TIME_NS = 25, /* whole s, 1 to 32767 (TCP_KEEPIDLE) */
+	SOQ_OPTION_KEEP_ALIVE_INTERVAL_NS = 26, /* whole s, 1 to 32767 (TCP_KEEPINTVL) */
 	SOQ_OPTION_KEEP_ALIVE_COUNT = 27,       /* 1 to 127 (TCP_KEEPCNT) */
-	SOQ_OPTION_USER_TIMEOUT_NS = 28,        /* ms; 0 the system's (TCP_USER_TIMEOUT) */
+	SOQ_OPTION_USER_TIMEOUT_NS = 28,        /* whole ms; 0 the system's (TCP_USER_TIMEOUT) */
 	/* 88 to 32767. A connection reads what it has come to (TCP_MAXSEG). */
 	SOQ_OPTION_MAX_SEGMENT_BYTES = 29,
-	/* Up to 29887 s, which the kernel rounds up: 1, 3, 7, ... s (TCP_DEFER_ACCEPT). */
+	/* Whole s, up to 29887; the kernel rounds up to 1, 3, 7, ... s (TCP_DEFER_ACCEPT). */
 	SOQ_OPTION_DEFER_ACCEPT_NS = 30,
 	SOQ_OPTION_NOT_SENT_LOW_WATER_BYTES = 31, /* 0 the system's (TCP_NOTSENT_LOWAT) */
-	SOQ_OPTION_FAST_OPEN_QUEUE =
-		32, /* of a listener; cut to net.core.somaxconn (TCP_FASTOPEN) */
+	/* Of a listener: how many may wait; cut to net.core.somaxconn (TCP_FASTOPEN). */
+	SOQ_OPTION_FAST_OPEN_QUEUE = 32,
 	/* A connect may end before anything is sent, and the first send tell its error. */
 	SOQ_OPTION_FAST_OPEN_CONNECT = 33,  /* (TCP_FASTOPEN_CONNECT) */
 	SOQ_OPTION_CONGESTION_CONTROL = 34, /* text (TCP_CONGESTION) */
@@ -92,9 +92,9 @@ enum soq_option {
 	SOQ_OPTION_IPV6_ONLY = 44,
 
 	/* Of datagrams over IPv4 and IPv6: see multicast.h. */
-	SOQ_OPTION_MULTICAST_INTERFACE =
-		45,                    /* sends leave by it; its number, 0 the system's choice */
-	SOQ_OPTION_MULTICAST_TTL = 46, /* 0 to 255, 1 at first: how far sends go */
+	/* By number, what sends leave by; 0 the system's choice (IP_MULTICAST_IF). */
+	SOQ_OPTION_MULTICAST_INTERFACE = 45,
+	SOQ_OPTION_MULTICAST_TTL = 46,      /* 0 to 255, 1 at first: how far sends go */
 	SOQ_OPTION_MULTICAST_LOOPBACK = 47, /* 1 at first: sends reach this machine too */
 	SOQ_OPTION_MULTICAST_ALL = 48,      /* 1 at first: also of groups that others have joined */
 };
@@ -125,9 +125,9 @@ enum soq_option {
  *         -ECHILD, -EXDEV, -EBADF  as for every call; else what setsockopt(2) says
  * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.SetSocketOption, NoDelay, LingerState, ReceiveBufferSize,
- *         SendBufferSize, Ttl, DontFragment, MulticastLoopback, EnableBroadcast, ExclusiveAddressUse, and
- *         DualMode, the opposite of SOQ_OPTION_IPV6_ONLY. There ReuseAddress shares the
- *         port as well; here each is its own.
+ *         SendBufferSize, Ttl, DontFragment, MulticastLoopback, EnableBroadcast,
+ *         ExclusiveAddressUse, and DualMode, the opposite of SOQ_OPTION_IPV6_ONLY. There
+ *         ReuseAddress shares the port as well; here each is its own.
  */
 SOQ_API SOQ_MUST_CHECK int soq_socket_set_option(struct soq_socket *s, enum soq_option option,
 						 int64_t value);
