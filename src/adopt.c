@@ -248,6 +248,7 @@ static int move(struct soq_socket *s, struct soq_loop *loop, struct soq_socket *
 	to->send_timeout_ns = s->send_timeout_ns;
 	to->error = s->error;
 	to->shut_send = s->shut_send;
+	to->multicast_interface = s->multicast_interface;
 	to->epipe_seen = s->epipe_seen;
 	to->fin_seen = s->fin_seen;
 	for (unsigned i = 0; i < 2; i++)

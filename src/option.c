@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Options: the kernel's, but for the few that would make it block behind our back. */
-#include <soq/option.h>
+#include "option.h"
 
 #include "ancillary.h"
 #include "detached.h"
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <soq/option.h>
 #include <string.h>
 
 /*
@@ -15,24 +16,16 @@
  * op of a close in the background is made now, so that no close can fail for
  * memory. A detached socket lingers as close(2) does.
  */
-static int linger_set(struct soq_socket *s, const void *value, uint32_t size_bytes)
+int soqi_linger_set(struct soq_socket *s, int32_t linger_s)
 {
-	struct linger linger;
-
-	if (size_bytes != sizeof(linger))
-		return -EINVAL;
-	memcpy(&linger, value, sizeof(linger));
-	if (linger.l_onoff != 0 && (linger.l_linger < 0 || linger.l_linger > 65535))
-		return -ERANGE;
-	if (linger.l_onoff != 0 && linger.l_linger > 0 && s->linger_op == NULL &&
-	    !soqi_is_detached(s)) {
+	if (linger_s > 0 && s->linger_op == NULL && !soqi_is_detached(s)) {
 		s->linger_op = soqi_alloc(s->loop, sizeof(*s->linger_op));
 		if (s->linger_op == NULL)
 			return -ENOMEM;
 	}
 	if (soqi_is_detached(s))
 		soqi_detached_enter(s);
-	s->linger_s = linger.l_onoff != 0 ? linger.l_linger : -1;
+	s->linger_s = linger_s;
 	if (soqi_is_detached(s)) {
 		soqi_linger_tell(s, s->linger_s);
 		soqi_detached_leave(s);
@@ -40,15 +33,97 @@ static int linger_set(struct soq_socket *s, const void *value, uint32_t size_byt
 	return 0;
 }
 
-static int linger_get(const struct soq_socket *s, void *value, uint32_t size_bytes)
+int32_t soqi_linger_get(struct soq_socket *s)
 {
-	const struct linger linger = { .l_onoff = s->linger_s >= 0,
-				       .l_linger = s->linger_s >= 0 ? s->linger_s : 0 };
+	int32_t linger_s;
+
+	if (!soqi_is_detached(s))
+		return s->linger_s;
+	soqi_detached_lock(s);
+	linger_s = s->linger_s;
+	soqi_detached_unlock(s);
+	return linger_s;
+}
+
+static int linger_set(struct soq_socket *s, const void *value, uint32_t size_bytes)
+{
+	struct linger linger;
+
+	if (size_bytes != sizeof(linger))
+		return -EINVAL;
+	memcpy(&linger, value, sizeof(linger));
+	if (linger.l_onoff == 0)
+		return soqi_linger_set(s, -1);
+	if (linger.l_linger < 0 || linger.l_linger > 65535)
+		return -ERANGE;
+	return soqi_linger_set(s, linger.l_linger);
+}
+
+static int linger_get(struct soq_socket *s, void *value, uint32_t size_bytes)
+{
+	int32_t linger_s = soqi_linger_get(s);
+	const struct linger linger = { .l_onoff = linger_s >= 0,
+				       .l_linger = linger_s >= 0 ? linger_s : 0 };
 
 	if (size_bytes < sizeof(linger))
 		return -EINVAL;
 	memcpy(value, &linger, sizeof(linger));
 	return (int)sizeof(linger);
+}
+
+/*
+ * The kernel gives an error away once, to whoever asks. What ended the connection is
+ * kept, or a later receive would take it for the end of the stream.
+ */
+static int error_take(struct soq_socket *s, int *error_out)
+{
+	socklen_t size = sizeof(*error_out);
+
+	*error_out = 0;
+	/* A connect in flight will ask for it. */
+	if (s->phase == SOQI_PHASE_CONNECTING)
+		return 0;
+	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, error_out, &size) != 0)
+		return -errno;
+	if (*error_out != 0)
+		soqi_judge_note(s, -*error_out);
+	return 0;
+}
+
+static int error_of(struct soq_socket *s, int *error_out)
+{
+	int result;
+
+	if (!soqi_is_detached(s))
+		return error_take(s, error_out);
+	soqi_detached_lock(s);
+	result = error_take(s, error_out);
+	soqi_detached_unlock(s);
+	return result;
+}
+
+int soqi_error_take(struct soq_socket *s, int64_t *error_out)
+{
+	int error;
+	int result = error_of(s, &error);
+
+	if (result == 0)
+		*error_out = -error;
+	return result;
+}
+
+static int error_get(struct soq_socket *s, void *value, uint32_t size_bytes)
+{
+	int error;
+	int result = error_of(s, &error);
+
+	if (result != 0)
+		return result;
+	/* Cut, as the kernel does. */
+	if (size_bytes > sizeof(error))
+		size_bytes = sizeof(error);
+	memcpy(value, &error, size_bytes);
+	return (int)size_bytes;
 }
 
 static bool is_timeout(int level, int name)
@@ -137,5 +212,7 @@ int soq_option_get(struct soq_socket *s, int level, int name, void *value, uint3
 		return -ENOPROTOOPT;
 	if (level == SOL_SOCKET && name == SO_LINGER)
 		return linger_get(s, value, size_bytes);
+	if (level == SOL_SOCKET && name == SO_ERROR)
+		return error_get(s, value, size_bytes);
 	return getsockopt(s->fd, level, name, value, &size) == 0 ? (int)size : -errno;
 }

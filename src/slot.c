@@ -63,6 +63,7 @@ void soqi_socket_blank(struct soq_socket *s)
 	s->path = NULL;
 	s->carriers = (struct soqi_carriers){ NULL, NULL };
 	s->carried_count = 0;
+	s->multicast_interface = 0;
 	s->split = 0;
 	s->split_asked = false;
 	s->split_proved = false;

@@ -13,6 +13,9 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
+/* IPPROTO_MPTCP, which older C libraries have not. */
+#define SOQI_MPTCP 262
+
 /* The polls of a socket, and their one request: made at the first poll. See poll.c. */
 struct soqi_watch {
 	struct soqi_lane lane;
@@ -74,6 +77,7 @@ struct soq_socket {
 	uint8_t zerocopy_copied; /* times in a row that it did */
 	uint8_t split;           /* enum soqi_split */
 	uint32_t zerocopy_holds; /* notifications that are to come */
+	int32_t multicast_interface; /* IPv4's, as it was set: see option_value.c */
 };
 
 enum soqi_socket_state {
@@ -125,6 +129,13 @@ static inline bool soqi_is_udp(const struct soq_socket *s)
 {
 	return soqi_is_ip_datagram(s) && s->type == SOCK_DGRAM &&
 	       (s->protocol == 0 || s->protocol == IPPROTO_UDP || s->protocol == IPPROTO_UDPLITE);
+}
+
+/* MPTCP too: it answers to most of what TCP does. */
+static inline bool soqi_is_tcp(const struct soq_socket *s)
+{
+	return (s->family == AF_INET || s->family == AF_INET6) && s->type == SOCK_STREAM &&
+	       (s->protocol == 0 || s->protocol == IPPROTO_TCP || s->protocol == SOQI_MPTCP);
 }
 
 /* A chunk of the table. */

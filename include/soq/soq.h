@@ -5,8 +5,10 @@
 
 #include <soq/base.h>
 #include <soq/endpoint.h>
+#include <soq/error.h>
 #include <soq/loop.h>
 #include <soq/message.h>
+#include <soq/multicast.h>
 #include <soq/op.h>
 #include <soq/option.h>
 #include <soq/poll.h>

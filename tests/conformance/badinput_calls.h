@@ -58,6 +58,8 @@ static struct soq_loop_stats stats = { .size = sizeof(stats) };
 static struct soq_pool *pool_out;
 static struct soq_pool_info pool_info_out = { .size = sizeof(pool_info_out) };
 static int value;
+static int64_t value64;
+static struct soq_tcp_info tcp_info_out = { .size = sizeof(tcp_info_out) };
 static struct soq_socket_info socket_info = { .size = sizeof(socket_info) };
 
 /* A good message, new each time. */
@@ -91,6 +93,15 @@ CALL(finish, soq_finish(on->s, 0))
 CALL(abort, soq_abort(on->s))
 CALL(option_set, soq_option_set(on->s, SOL_SOCKET, SO_KEEPALIVE, &value, sizeof(value)))
 CALL(option_get, soq_option_get(on->s, SOL_SOCKET, SO_KEEPALIVE, &value, sizeof(value)))
+CALL(socket_set_option, soq_socket_set_option(on->s, SOQ_OPTION_NO_DELAY, 1))
+CALL(socket_get_option, soq_socket_get_option(on->s, SOQ_OPTION_NO_DELAY, &value64))
+CALL(socket_set_option_text,
+     soq_socket_set_option_text(on->s, SOQ_OPTION_CONGESTION_CONTROL, "reno"))
+CALL(socket_get_option_text,
+     soq_socket_get_option_text(on->s, SOQ_OPTION_CONGESTION_CONTROL, some, sizeof(some)))
+CALL(socket_tcp_info, soq_socket_tcp_info(on->s, &tcp_info_out))
+CALL(multicast_join, soq_multicast_join(on->s, &bench.ep, NULL, 1))
+CALL(multicast_leave, soq_multicast_leave(on->s, &bench.ep, NULL, 1))
 CALL(send_async, soq_send_async(on->s, on->op, some, 8, 0))
 CALL(send, soq_send(on->s, some, 8, 0))
 CALL(sendv_async, soq_sendv_async(on->s, on->op, segments, 2, 0))
@@ -181,6 +192,13 @@ static const struct subject {
 	S(abort, SOCKET),
 	S(option_set, SOCKET),
 	S(option_get, SOCKET),
+	S(socket_set_option, SOCKET),
+	S(socket_get_option, SOCKET),
+	S(socket_set_option_text, SOCKET),
+	S(socket_get_option_text, SOCKET),
+	S(socket_tcp_info, SOCKET),
+	S(multicast_join, SOCKET),
+	S(multicast_leave, SOCKET),
 	S(send_async, SOCKET | OP | STARTS),
 	S(send, SOCKET),
 	S(sendv_async, SOCKET | OP | STARTS),

@@ -34,7 +34,7 @@ static struct soq_message *telling(uint32_t what)
 }
 
 /* The public functions that a row was tried for. */
-static char tried[128][40];
+static char tried[192][40];
 static unsigned tried_count;
 
 static void try_mark(const char *call)
@@ -82,6 +82,10 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_connect(B.fresh, NULL));
 	ROW(-EINVAL, soq_option_set(B.s, SOL_SOCKET, SO_KEEPALIVE, NULL, 4));
 	ROW(-EINVAL, soq_option_get(B.s, SOL_SOCKET, SO_KEEPALIVE, NULL, 4));
+	ROW(-EINVAL, soq_socket_get_option(B.s, SOQ_OPTION_NO_DELAY, NULL));
+	ROW(-EINVAL, soq_socket_set_option_text(B.s, SOQ_OPTION_CONGESTION_CONTROL, NULL));
+	ROW(-EINVAL, soq_socket_get_option_text(B.s, SOQ_OPTION_CONGESTION_CONTROL, NULL, 16));
+	ROW(-EINVAL, soq_socket_tcp_info(B.s, NULL));
 	ROW(-EINVAL, soq_send_async(B.s, B.idle, NULL, 8, 0));
 	ROW(-EINVAL, soq_send(B.s, NULL, 8, 0));
 	ROW(-EINVAL, soq_sendv_async(B.s, B.idle, NULL, 1, 0));
@@ -161,7 +165,24 @@ static void rows_nulls(struct fixture *t)
 	ROW(-1, soq_endpoint_compare(NULL, &B.ep));
 	ROW(1, soq_endpoint_compare(&B.ep, &none));
 	ROW(1, soq_endpoint_hash(NULL, 7) == soq_endpoint_hash(NULL, 7));
+	ROW(-EINVAL, soq_multicast_join(B.datagram, NULL, NULL, 1));
+	ROW(-EINVAL, soq_multicast_join(B.datagram, &none, NULL, 1));
+	ROW(-EINVAL, soq_multicast_join(B.datagram, &B.ep, NULL, 1));
+	ROW(-EINVAL, soq_multicast_leave(B.datagram, NULL, NULL, 1));
+	ROW(-EINVAL, soq_multicast_leave(B.datagram, &B.ep, &none, 1));
+	ROW(-EAFNOSUPPORT, soq_multicast_join(B.datagram, &of_another_family, NULL, 1));
+	ROW(-EOPNOTSUPP, soq_multicast_join(B.s, &B.ep, NULL, 1));
+	ROW(-ERANGE, soq_multicast_join(B.datagram, &B.ep, NULL, UINT32_MAX));
+	ROW(-EINVAL, soq_interface_by_name(NULL));
+	ROW(-EINVAL, soq_interface_by_name(""));
+	ROW(-ENODEV, soq_interface_by_name("a name that no interface can have"));
+	ROW(-EINVAL, soq_interface_by_address(NULL));
+	ROW(-EINVAL, soq_interface_by_address(&none));
 	ROW(SOQ_VERSION, soq_version());
+	ROW('S', soq_error_name(INT32_MIN)[0]);
+	ROW('u', soq_error_errno_name(-4095)[0]);
+	ROW('u', soq_error_text(INT32_MIN)[0]);
+	ROW(SOQ_ERROR_SOCKET, soq_error_class_of(INT32_MIN));
 }
 
 /* Handles that are dead, or none. */
@@ -316,6 +337,24 @@ static void rows_flags(struct fixture *t)
 	ROW(-ENOPROTOOPT, soq_option_set(B.s, SOL_SOCKET, 9999, some, 4));
 	ROW(-ENOPROTOOPT, soq_option_get(B.s, SOL_SOCKET, 9999, some, 4));
 	ROW(-EINVAL, soq_option_set(B.s, SOL_SOCKET, SO_LINGER, some, 1));
+	ROW(-EINVAL, soq_socket_set_option(B.s, (enum soq_option)0, 1));
+	ROW(-EINVAL, soq_socket_set_option(B.s, (enum soq_option)INT32_MAX, 1));
+	ROW(-EINVAL, soq_socket_set_option(B.s, (enum soq_option) - 1, 1));
+	ROW(-EINVAL, soq_socket_get_option(B.s, (enum soq_option)10000, &value64));
+	ROW(-EINVAL, soq_socket_set_option(B.s, SOQ_OPTION_CONGESTION_CONTROL, 1));
+	ROW(-EINVAL, soq_socket_get_option(B.s, SOQ_OPTION_CONGESTION_CONTROL, &value64));
+	ROW(-EINVAL, soq_socket_set_option_text(B.s, SOQ_OPTION_NO_DELAY, "1"));
+	ROW(-EINVAL, soq_socket_get_option_text(B.s, (enum soq_option)0, some, sizeof(some)));
+	ROW(-ENAMETOOLONG,
+	    soq_socket_set_option_text(B.s, SOQ_OPTION_DEVICE, "more than 15 bytes"));
+	ROW(-ENOSPC, soq_socket_get_option_text(B.s, SOQ_OPTION_DEVICE, some, 0));
+	ROW(-ERANGE, soq_socket_set_option(B.s, SOQ_OPTION_NO_DELAY, INT64_MIN));
+	ROW(-ERANGE, soq_socket_set_option(B.s, SOQ_OPTION_LINGER_NS, INT64_MAX));
+	ROW(-EINVAL, soq_socket_set_option(B.s, SOQ_OPTION_LINGER_NS, 1));
+	ROW(-ENOPROTOOPT, soq_socket_set_option(B.s, SOQ_OPTION_TYPE, 1));
+	ROW(-EOPNOTSUPP, soq_socket_set_option(B.datagram, SOQ_OPTION_NO_DELAY, 1));
+	ROW(-EOPNOTSUPP, soq_socket_tcp_info(B.datagram, &tcp_info_out));
+	ROW(-EINVAL, soq_socket_tcp_info(B.s, &(struct soq_tcp_info){ .size = 1 }));
 	ROW(-EINVAL, soq_recv_buf_async(B.s, B.idle, B.pool, SOQ_EXACT));
 	ROW(-EINVAL, soq_recv_buf_async(B.s, B.idle, B.pool, SOQ_PEEK));
 	ROW(-EINVAL, soq_recv_buf_async(B.s, B.idle, B.pool, SOQ_MULTISHOT | SOQ_CORK));

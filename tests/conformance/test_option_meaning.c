@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+/* Options by name that do something beyond reading back: what they do. */
+#define _GNU_SOURCE
+#include "support.h"
+
+#include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#define SECOND (1000 * MS)
+
+static int64_t get(struct soq_socket *s, enum soq_option option)
+{
+	int64_t value = -4711;
+
+	expect(soq_socket_get_option(s, option, &value), 0);
+	return value;
+}
+
+static void set(struct soq_socket *s, enum soq_option option, int64_t value)
+{
+	expect(soq_socket_set_option(s, option, value), 0);
+}
+
+static void exclusive_is_the_opposite_of_sharing(struct fixture *t)
+{
+	struct soq_socket *tcp = open_socket(t, AF_INET);
+	struct soq_socket *udp = open_socket_of(t, AF_INET, SOCK_DGRAM);
+
+	expect(get(tcp, SOQ_OPTION_EXCLUSIVE), 1);
+	set(tcp, SOQ_OPTION_REUSE_PORT, 1);
+	expect(get(tcp, SOQ_OPTION_EXCLUSIVE), 0);
+	set(tcp, SOQ_OPTION_EXCLUSIVE, 1);
+	expect(get(tcp, SOQ_OPTION_REUSE_PORT), 0);
+	set(tcp, SOQ_OPTION_EXCLUSIVE, 0);
+	expect(get(tcp, SOQ_OPTION_REUSE_PORT), 1);
+	/* It lets nobody share a TCP port, and is its own. */
+	expect(get(tcp, SOQ_OPTION_REUSE_ADDRESS), 0);
+	set(tcp, SOQ_OPTION_EXCLUSIVE, 1);
+	set(tcp, SOQ_OPTION_REUSE_ADDRESS, 1);
+	expect(get(tcp, SOQ_OPTION_EXCLUSIVE), 1);
+
+	expect(get(udp, SOQ_OPTION_EXCLUSIVE), 1);
+	set(udp, SOQ_OPTION_REUSE_ADDRESS, 1);
+	expect(get(udp, SOQ_OPTION_REUSE_PORT), 0);
+	expect(get(udp, SOQ_OPTION_EXCLUSIVE), 0);
+	set(udp, SOQ_OPTION_EXCLUSIVE, 1);
+	expect(get(udp, SOQ_OPTION_REUSE_ADDRESS), 0);
+	set(udp, SOQ_OPTION_EXCLUSIVE, 0);
+	expect(get(udp, SOQ_OPTION_REUSE_ADDRESS), 1);
+	expect(get(udp, SOQ_OPTION_REUSE_PORT), 1);
+	expect(soq_close(tcp), 0);
+	expect(soq_close(udp), 0);
+}
+
+/* What a second socket of these options gets when it is bound where the first one is. */
+static int bind_twice(struct fixture *t, int type, int64_t first, int64_t second)
+{
+	struct soq_socket *a = open_socket_of(t, AF_INET, type);
+	struct soq_socket *b = open_socket_of(t, AF_INET, type);
+	struct soq_endpoint ep;
+	int rc;
+
+	set(a, SOQ_OPTION_EXCLUSIVE, first);
+	set(b, SOQ_OPTION_EXCLUSIVE, second);
+	expect(soq_endpoint_loopback(AF_INET, 0, &ep), 0);
+	expect(soq_bind(a, &ep), 0);
+	expect(soq_socket_local(a, &ep), 0);
+	if (type == SOCK_STREAM)
+		expect(soq_listen(a, 1), 0);
+	rc = soq_bind(b, &ep);
+	if (rc == 0 && type == SOCK_STREAM)
+		rc = soq_listen(b, 1);
+	expect(soq_close(a), 0);
+	expect(soq_close(b), 0);
+	return rc;
+}
+
+static void an_address_is_shared_if_both_want_it(struct fixture *t)
+{
+	static const int types[] = { SOCK_STREAM, SOCK_DGRAM };
+
+	for (unsigned i = 0; i < COUNT_OF(types); i++) {
+		expect(bind_twice(t, types[i], 1, 1), -EADDRINUSE);
+		expect(bind_twice(t, types[i], 1, 0), -EADDRINUSE);
+		expect(bind_twice(t, types[i], 0, 1), -EADDRINUSE);
+		expect(bind_twice(t, types[i], 0, 0), 0);
+	}
+}
+
+static void listening_tells_itself(struct fixture *t)
+{
+	struct soq_endpoint ep;
+	struct soq_socket *listener = soq_listener(t, AF_INET, &ep);
+
+	expect(get(listener, SOQ_OPTION_LISTENING), 1);
+	set(listener, SOQ_OPTION_FAST_OPEN_QUEUE, 5);
+	expect(get(listener, SOQ_OPTION_FAST_OPEN_QUEUE), 5);
+	set(listener, SOQ_OPTION_FAST_OPEN_QUEUE, 0);
+	expect(get(listener, SOQ_OPTION_FAST_OPEN_QUEUE), 0);
+	expect(soq_close(listener), 0);
+}
+
+static void linger_is_one_whatever_sets_it(struct fixture *t)
+{
+	struct soq_socket *s = open_socket(t, AF_INET);
+	struct linger linger = { 1, 3 };
+
+	expect(soq_option_set(s, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+	expect(get(s, SOQ_OPTION_LINGER_NS), 3 * SECOND);
+	set(s, SOQ_OPTION_LINGER_NS, 0);
+	expect(soq_option_get(s, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), sizeof(linger));
+	expect(linger.l_onoff, 1);
+	expect(linger.l_linger, 0);
+	set(s, SOQ_OPTION_LINGER_NS, -1);
+	expect(soq_option_get(s, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), sizeof(linger));
+	expect(linger.l_onoff, 0);
+	expect(soq_close(s), 0);
+}
+
+static void linger_of_nothing_resets(struct fixture *t)
+{
+	int fd;
+	struct soq_socket *s = pair_raw(t, AF_INET, &fd);
+	char in[4];
+
+	set(s, SOQ_OPTION_LINGER_NS, 0);
+	expect(soq_close(s), 0);
+	expect(raw_recv(t, fd, in, 4), -ECONNRESET);
+	close(fd);
+}
+
+/* The kernel gives it away once; what ended the connection is known all the same. */
+static void reset_that_was_read_is_still_a_reset(struct fixture *t)
+{
+	static const int ways[] = { 0, 1 };
+
+	for (unsigned i = 0; i < COUNT_OF(ways); i++) {
+		int fd, error = 0;
+		struct soq_socket *s = pair_raw(t, AF_INET, &fd);
+		char in[4];
+
+		/* Shut, so that nothing but this error tells a reset from an end. */
+		expect(soq_shutdown(s, SOQ_SHUTDOWN_SEND), 0);
+		raw_reset(fd);
+		expect_true(soq_poll(s, SOQ_POLL_RECV, watchdog_ns()) > 0);
+		if (ways[i] == 0) {
+			expect(get(s, SOQ_OPTION_ERROR), -ECONNRESET);
+		} else {
+			expect(soq_option_get(s, SOL_SOCKET, SO_ERROR, &error, sizeof(error)),
+			       sizeof(error));
+			expect(error, ECONNRESET);
+		}
+		expect(get(s, SOQ_OPTION_ERROR), 0);
+		expect(soq_recv(s, in, 4, 0), -ECONNRESET);
+		expect(soq_close(s), 0);
+	}
+}
+
+static void error_of_a_failed_connect_is_told_once(struct fixture *t)
+{
+	struct soq_endpoint ep;
+	struct soq_socket *s;
+	int holder;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	refused_endpoint(AF_INET, &ep, &holder);
+	expect(connect(fd, &ep.addr.any, ep.size_bytes), -1);
+	expect(errno, EINPROGRESS);
+	expect(soq_socket_adopt(t->home, fd, &s), 0);
+	expect_true(soq_poll(s, SOQ_POLL_SEND, watchdog_ns()) > 0);
+	expect(get(s, SOQ_OPTION_ERROR), -ECONNREFUSED);
+	expect(get(s, SOQ_OPTION_ERROR), 0);
+	expect(soq_close(s), 0);
+	close(holder);
+}
+
+static void error_of_a_datagram_is_told_once(struct fixture *t)
+{
+	struct soq_endpoint ep;
+	struct soq_socket *deaf = bound_socket(t, AF_INET, SOCK_DGRAM, &ep);
+	struct soq_socket *s = open_socket_of(t, AF_INET, SOCK_DGRAM);
+
+	/* It holds the port, and takes from nobody but itself. */
+	expect(soq_connect(deaf, &ep), 0);
+	expect(soq_connect(s, &ep), 0);
+	expect(soq_send(s, "x", 1, 0), 1);
+	expect_true(soq_poll(s, SOQ_POLL_RECV, watchdog_ns()) > 0);
+	expect(get(s, SOQ_OPTION_ERROR), -ECONNREFUSED);
+	expect(get(s, SOQ_OPTION_ERROR), 0);
+	expect(soq_close(s), 0);
+	expect(soq_close(deaf), 0);
+}
+
+/* The connect asks the kernel how it went: nobody may take that away. */
+static void connect_in_flight_keeps_its_error(struct fixture *t)
+{
+	struct full_listener full;
+	struct soq_socket *s = open_socket(t, AF_INET);
+	struct probe *p = probe(t);
+
+	full_listener_open(AF_INET, &full);
+	started(p, soq_connect_async(s, &p->op, &full.ep));
+	settle(t);
+	expect(get(s, SOQ_OPTION_ERROR), 0);
+	expect(soq_cancel(&p->op), 0);
+	await(t, p);
+	expect_end(p, -ECANCELED, 0);
+	expect(soq_close(s), 0);
+	full_listener_close(&full);
+}
+
+static void path_has_a_size_once_there_is_a_peer(struct fixture *t)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+
+	for (unsigned i = 0; i < COUNT_OF(families); i++) {
+		struct datagrams d = datagrams_bound(t, families[i]);
+		int64_t value = -4711;
+
+		expect(soq_socket_get_option(d.a, SOQ_OPTION_MTU_BYTES, &value), -ENOTCONN);
+		expect(value, -4711);
+		expect(soq_connect(d.a, &d.at_b), 0);
+		expect_true(get(d.a, SOQ_OPTION_MTU_BYTES) >= 1280);
+		datagrams_close(&d);
+	}
+}
+
+static void ipv6_only_is_fixed_by_the_bind(struct fixture *t)
+{
+	struct soq_socket *s = open_socket(t, AF_INET6);
+	struct soq_endpoint ep;
+
+	expect(soq_endpoint_loopback(AF_INET6, 0, &ep), 0);
+	set(s, SOQ_OPTION_IPV6_ONLY, 1);
+	expect(soq_bind(s, &ep), 0);
+	expect(soq_socket_set_option(s, SOQ_OPTION_IPV6_ONLY, 0), -EINVAL);
+	expect(get(s, SOQ_OPTION_IPV6_ONLY), 1);
+	expect(soq_close(s), 0);
+}
+
+static void options_set_before_a_connect_are_there_after(struct fixture *t)
+{
+	struct soq_socket *s = open_socket(t, AF_INET);
+	struct soq_socket *accepted;
+	struct soq_endpoint ep;
+	struct soq_socket *listener = soq_listener(t, AF_INET, &ep);
+
+	set(s, SOQ_OPTION_NO_DELAY, 1);
+	set(s, SOQ_OPTION_KEEP_ALIVE, 1);
+	set(s, SOQ_OPTION_TTL, 9);
+	set(s, SOQ_OPTION_LINGER_NS, 4 * SECOND);
+	expect(soq_connect(s, &ep), 0);
+	expect(soq_accept(listener, &accepted, NULL), 0);
+	expect(get(s, SOQ_OPTION_NO_DELAY), 1);
+	expect(get(s, SOQ_OPTION_KEEP_ALIVE), 1);
+	expect(get(s, SOQ_OPTION_TTL), 9);
+	expect(get(s, SOQ_OPTION_LINGER_NS), 4 * SECOND);
+	expect(soq_close(accepted), 0);
+	set(s, SOQ_OPTION_LINGER_NS, -1);
+	expect(soq_close(s), 0);
+	expect(soq_close(listener), 0);
+}
+
+static void congestion_control_has_a_name(struct fixture *t)
+{
+	struct soq_socket *s = open_socket(t, AF_INET);
+	char name[SOQ_OPTION_TEXT_MAX] = "";
+
+	expect(soq_socket_set_option_text(s, SOQ_OPTION_CONGESTION_CONTROL, "reno"), 0);
+	expect(soq_socket_get_option_text(s, SOQ_OPTION_CONGESTION_CONTROL, name, sizeof(name)), 4);
+	assert_string_equal(name, "reno");
+	expect(soq_socket_set_option_text(s, SOQ_OPTION_CONGESTION_CONTROL, "no such one"),
+	       -ENOENT);
+	expect(soq_socket_set_option_text(s, SOQ_OPTION_CONGESTION_CONTROL, ""), -ENOENT);
+	expect(soq_socket_set_option_text(s, SOQ_OPTION_CONGESTION_CONTROL, "sixteen bytes, 16"),
+	       -ENAMETOOLONG);
+	name[0] = 'X';
+	expect(soq_socket_get_option_text(s, SOQ_OPTION_CONGESTION_CONTROL, name, 4), -ENOSPC);
+	expect(name[0], 'X');
+	expect(soq_socket_get_option_text(s, SOQ_OPTION_CONGESTION_CONTROL, name, 5), 4);
+	assert_string_equal(name, "reno");
+	expect(soq_close(s), 0);
+}
+
+static void device_is_a_name_and_a_number(struct fixture *t)
+{
+	struct datagrams d = datagrams_bound(t, AF_INET);
+	char name[SOQ_OPTION_TEXT_MAX] = "x";
+	char in[4];
+
+	expect(soq_socket_get_option_text(d.a, SOQ_OPTION_DEVICE, name, 1), 0);
+	assert_string_equal(name, "");
+	expect(get(d.a, SOQ_OPTION_DEVICE), 0);
+	expect(soq_socket_set_option_text(d.a, SOQ_OPTION_DEVICE, "no such device"), -ENODEV);
+	expect(soq_socket_set_option_text(d.a, SOQ_OPTION_DEVICE, "lo"), 0);
+	expect(get(d.a, SOQ_OPTION_DEVICE), if_nametoindex("lo"));
+	expect(soq_socket_get_option_text(d.a, SOQ_OPTION_DEVICE, name, sizeof(name)), 2);
+	assert_string_equal(name, "lo");
+	set(d.b, SOQ_OPTION_DEVICE, if_nametoindex("lo"));
+	expect(soq_socket_get_option_text(d.b, SOQ_OPTION_DEVICE, name, sizeof(name)), 2);
+	expect(soq_send_to(d.a, "hi", 2, 0, &d.at_b), 2);
+	expect(soq_recv(d.b, in, 4, 0), 2);
+	datagrams_close(&d);
+}
+
+static void texts_are_for_their_sockets(struct fixture *t)
+{
+	struct soq_socket *udp = open_socket_of(t, AF_INET, SOCK_DGRAM);
+	struct soq_socket *local = open_socket(t, AF_UNIX);
+	char name[SOQ_OPTION_TEXT_MAX] = "";
+
+	expect(soq_socket_set_option_text(udp, SOQ_OPTION_CONGESTION_CONTROL, "reno"), -EOPNOTSUPP);
+	expect(soq_socket_get_option_text(local, SOQ_OPTION_DEVICE, name, 16), -EOPNOTSUPP);
+	expect(soq_socket_set_option_text(udp, SOQ_OPTION_NO_DELAY, "1"), -EINVAL);
+	expect(soq_close(udp), 0);
+	expect(soq_close(local), 0);
+}
+
+static void tcp_tells_of_a_connection(struct fixture *t)
+{
+	struct soq_tcp_info info = { .size = sizeof(info) };
+	struct soq_socket *a, *b;
+	struct soq_endpoint ep;
+	struct soq_socket *listener = soq_listener(t, AF_INET, &ep);
+	char in[8];
+
+	expect(soq_socket_tcp_info(listener, &info), 0);
+	expect(info.state, TCP_LISTEN);
+	a = open_socket(t, AF_INET);
+	expect(soq_socket_tcp_info(a, &info), 0);
+	expect(info.state, TCP_CLOSE);
+	expect(info.rtt_min_ns, 0);
+	expect(soq_connect(a, &ep), 0);
+	expect(soq_accept(listener, &b, NULL), 0);
+	expect(soq_send(a, "12345678", 8, 0), 8);
+	expect(soq_recv(b, in, 8, SOQ_EXACT), 8);
+	expect(soq_socket_tcp_info(b, &info), 0);
+	expect(info.size, sizeof(info));
+	expect(info.state, TCP_ESTABLISHED);
+	expect(info.received_bytes, 8);
+	expect(soq_socket_tcp_info(a, &info), 0);
+	expect(info.sent_bytes, 8);
+	expect(info.retransmitted_bytes, 0);
+	expect_true(info.rtt_ns > 0 && info.rtt_ns < 5 * SECOND);
+	expect_true(info.retransmit_timeout_ns >= info.rtt_ns);
+	expect_true(info.segment_bytes > 0 && info.mtu_bytes > info.segment_bytes);
+	expect(soq_close(a), 0);
+	expect(soq_close(b), 0);
+	expect(soq_close(listener), 0);
+}
+
+static const struct conf_case cases[] = {
+	SYNC_CASE(exclusive_is_the_opposite_of_sharing, "5a"),
+	SYNC_CASE(an_address_is_shared_if_both_want_it, "5a"),
+	SYNC_CASE(listening_tells_itself, "5a"),
+	SYNC_CASE(linger_is_one_whatever_sets_it, "13h"),
+	SYNC_CASE(linger_of_nothing_resets, "13h"),
+	SYNC_CASE(reset_that_was_read_is_still_a_reset, "7a 7d"),
+	SYNC_CASE(error_of_a_failed_connect_is_told_once, "5a"),
+	SYNC_CASE(error_of_a_datagram_is_told_once, "5a"),
+	CASE(connect_in_flight_keeps_its_error, "5a"),
+	SYNC_CASE(path_has_a_size_once_there_is_a_peer, "5a"),
+	SYNC_CASE(ipv6_only_is_fixed_by_the_bind, "5a"),
+	SYNC_CASE(options_set_before_a_connect_are_there_after, ""),
+	SYNC_CASE(congestion_control_has_a_name, "5a"),
+	SYNC_CASE(device_is_a_name_and_a_number, "5a"),
+	SYNC_CASE(texts_are_for_their_sockets, "5a"),
+	SYNC_CASE(tcp_tells_of_a_connection, "5a"),
+};
+
+CONF_GROUP(option_meaning, cases)
