@@ -114,6 +114,28 @@ int32_t soqi_judge_send(struct soq_socket *s, int32_t result)
 	return result;
 }
 
+/*
+ * The kernel forgets what it tells, and it tells more than what has ended the connection:
+ * a host that was unreachable for a while is no reason to call it broken.
+ */
+int soqi_judge_take(struct soq_socket *s, int32_t *error_out)
+{
+	int error = 0;
+	socklen_t size_bytes = sizeof(error);
+
+	/* It would be taken from the connect that waits for it. */
+	if (s->phase == SOQI_PHASE_CONNECTING) {
+		*error_out = 0;
+		return 0;
+	}
+	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &size_bytes) != 0)
+		return -errno;
+	if (!is_tcp(s) || tcp_is_closed(s))
+		soqi_judge_note(s, -error);
+	*error_out = s->error != 0 ? s->error : -error;
+	return 0;
+}
+
 /* A unix socket gets ECONNRESET when its peer closes with bytes of ours unread. */
 static bool unix_is_closed(const struct soq_socket *s)
 {

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <soq/poll.h>
 #include <string.h>
 
 /*
@@ -49,6 +50,21 @@ static int linger_get(const struct soq_socket *s, void *value, uint32_t size_byt
 		return -EINVAL;
 	memcpy(value, &linger, sizeof(linger));
 	return (int)sizeof(linger);
+}
+
+/* SO_ERROR read behind our back would take a reset from the lanes. */
+static int error_get(struct soq_socket *s, void *value, uint32_t size_bytes)
+{
+	int32_t kept = 0;
+	int error = soq_socket_take_error(s, &kept);
+	int positive = -kept;
+
+	if (error != 0)
+		return error;
+	if (size_bytes > sizeof(positive))
+		size_bytes = sizeof(positive);
+	memcpy(value, &positive, size_bytes);
+	return (int)size_bytes;
 }
 
 static bool is_timeout(int level, int name)
@@ -137,5 +153,7 @@ int soq_option_get(struct soq_socket *s, int level, int name, void *value, uint3
 		return -ENOPROTOOPT;
 	if (level == SOL_SOCKET && name == SO_LINGER)
 		return linger_get(s, value, size_bytes);
+	if (level == SOL_SOCKET && name == SO_ERROR)
+		return error_get(s, value, size_bytes);
 	return getsockopt(s->fd, level, name, value, &size) == 0 ? (int)size : -errno;
 }

@@ -79,6 +79,8 @@ int32_t soqi_judge_send(struct soq_socket *s, int32_t result);
  * yet turn out to be something else, if the other direction has a call under way.
  */
 bool soqi_judge_may_tell_more(const struct soq_socket *s, int32_t result);
+/* Takes the error the kernel has and keeps it if it broke the connection. 0, or -errno. */
+int soqi_judge_take(struct soq_socket *s, int32_t *error_out);
 /* Whether the verdict on an -EPIPE has to wait for the receive in the kernel. */
 bool soqi_judge_must_hold(const struct soq_socket *s, int32_t result);
 

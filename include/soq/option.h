@@ -28,7 +28,8 @@ SOQ_API SOQ_MUST_CHECK int soq_option_set(struct soq_socket *s, int level, int n
 					  const void *value, uint32_t size_bytes);
 
 /**
- * Reads an option as getsockopt(2) does.
+ * Reads an option as getsockopt(2) does. SO_ERROR is what soq_socket_take_error() tells,
+ * as a positive number.
  *
  * Result: the size of the value in bytes.
  * Errors: -EINVAL       NULL

@@ -58,6 +58,8 @@ static struct soq_loop_stats stats = { .size = sizeof(stats) };
 static struct soq_pool *pool_out;
 static struct soq_pool_info pool_info_out = { .size = sizeof(pool_info_out) };
 static int value;
+static uint64_t available_out;
+static int32_t error_out;
 static struct soq_socket_info socket_info = { .size = sizeof(socket_info) };
 
 /* A good message, new each time. */
@@ -128,6 +130,9 @@ CALL(recv_batch, soq_recv_batch(on->s, message_of(segments, 2), 1, 0))
 CALL(socket_set_message_info, soq_socket_set_message_info(on->s, SOQ_INFO_PACKET))
 CALL(poll_async, soq_poll_async(on->s, on->op, SOQ_POLL_RECV, 0))
 CALL(poll, soq_poll(on->s, SOQ_POLL_RECV, 0))
+CALL(socket_available, soq_socket_available(on->s, &available_out))
+CALL(socket_at_mark, soq_socket_at_mark(on->s))
+CALL(socket_take_error, soq_socket_take_error(on->s, &error_out))
 CALL(sleep_async, soq_sleep_async(on->loop, on->op, 0))
 CALL(sleep, soq_sleep(on->loop, 0))
 CALL(loop_run, soq_loop_run(on->loop, SOQ_RUN_ONCE, 0))
@@ -218,6 +223,9 @@ static const struct subject {
 	S(socket_set_message_info, SOCKET),
 	S(poll_async, SOCKET | OP | STARTS),
 	S(poll, SOCKET),
+	S(socket_available, SOCKET),
+	S(socket_at_mark, SOCKET),
+	S(socket_take_error, SOCKET),
 	S(sleep_async, LOOP | OP | STARTS),
 	S(sleep, LOOP),
 	S(loop_run, LOOP),

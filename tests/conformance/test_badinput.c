@@ -95,6 +95,8 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_socket_attach(B.loop, B.detached, NULL));
 	ROW(-EINVAL, soq_socket_attach(B.loop, NULL, &socket_out));
 	ROW(-EINVAL, soq_socket_info(B.s, NULL));
+	ROW(-EINVAL, soq_socket_available(B.s, NULL));
+	ROW(-EINVAL, soq_socket_take_error(B.s, NULL));
 	ROW(-EINVAL, soq_send_to_async(B.datagram, B.idle, some, 8, 0, NULL));
 	ROW(-EINVAL, soq_send_to(B.datagram, some, 8, 0, NULL));
 	ROW(-EINVAL, soq_send_to(B.datagram, NULL, 8, 0, &B.datagram_ep));
@@ -200,6 +202,8 @@ static void rows_states(struct fixture *t)
 	ROW(-EINVAL, soq_recv_batch_async(B.detached, B.idle, message_of(segments, 2), 1, 0));
 	ROW(-EOPNOTSUPP, soq_socket_set_message_info(B.s, SOQ_INFO_PACKET));
 	ROW(-ENOTCONN, soq_shutdown(B.datagram, SOQ_SHUTDOWN_BOTH));
+	ROW(-EINVAL, soq_socket_available(B.listener, &available_out));
+	ROW(-EOPNOTSUPP, soq_socket_at_mark(B.datagram));
 	ROW(-ENOTCONN, soq_recv_from(B.fresh, some, 8, 0, &ep_out));
 	ROW(-EISCONN, soq_send_to_async(B.s, B.idle, some, 8, 0, &B.ep));
 	ROW(-EINVAL, soq_accept_async(B.datagram, B.idle, 0));
