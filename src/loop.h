@@ -52,6 +52,7 @@ struct soq_loop {
 	 * receives that wait for bufs.
 	 */
 	unsigned impatient;
+	int32_t any_told;   /* what soq_poll_any() waits for may have come: 1, or -errno */
 	unsigned in_kernel; /* requests the backend has: those of lanes and of watches */
 
 	struct soqi_lane *dirty_first; /* lanes to look at before the next wait */

@@ -17,7 +17,8 @@
 struct soqi_watch {
 	struct soqi_lane lane;
 	struct soq_socket *socket;
-	uint32_t armed; /* SOQ_POLL_* the request in the kernel is for */
+	uint32_t armed;      /* SOQ_POLL_* the request in the kernel is for */
+	uint32_t any_events; /* what soq_poll_any() waits for here, beside the ops */
 };
 
 /* Ops by priv.next, oldest first; only the last may still be in its lane. */

@@ -170,6 +170,15 @@ uint32_t soqi_message_received(struct soq_op *op, bool whole, int32_t size_bytes
 /* poll.c. The watch of a socket: makes its next request, takes in a result. */
 void soqi_watch_serve(struct soq_loop *loop, struct soqi_lane *lane);
 void soqi_watch_settle(struct soq_loop *loop, struct soqi_lane *lane);
+/* Makes it if there is none: 0, or -ENOMEM. */
+int soqi_watch_make(struct soq_socket *s);
+/*
+ * For soq_poll_any(), which puts what it waits for into `any_events`: has a request made
+ * for it, if none is armed; and waits no more. What is armed then is let go just before
+ * the next wait, so that it serves the next call if that comes first.
+ */
+void soqi_watch_wait(struct soq_socket *s);
+void soqi_watch_leave(struct soq_socket *s);
 /* Ends every poll of a closing socket. */
 void soqi_watch_stop(struct soq_socket *s);
 bool soqi_watch_idle(const struct soq_socket *s);
@@ -180,6 +189,8 @@ void soqi_poll_cut(struct soq_loop *loop, struct soq_op *op, int cause);
 void soqi_poll_resume(struct soq_loop *loop, struct soq_op *op);
 short soqi_poll_to_system(uint32_t events);
 uint32_t soqi_poll_from_system(int events);
+/* Whether these are events, and some. */
+bool soqi_poll_events_valid(uint32_t events);
 
 /* path.c. Notes the unix path a bind has made; allocated before, so that it cannot fail after. */
 int soqi_path_reserve(struct soq_socket *s, const struct soq_endpoint *ep);

@@ -53,6 +53,41 @@ SOQ_API SOQ_MUST_CHECK int soq_poll_async(struct soq_socket *s, struct soq_op *o
 SOQ_API SOQ_MUST_CHECK int soq_poll(struct soq_socket *s, uint32_t events, int64_t timeout_ns);
 
 /**
+ * One socket of soq_poll_any(): what to wait for, and what there was.
+ */
+struct soq_poll_entry {
+	struct soq_socket *socket;
+	uint32_t events; /* SOQ_POLL_* to wait for; 0: passed over, and `socket` may be NULL */
+	uint32_t told;   /* the call's: the SOQ_POLL_* that are there, 0 for nothing */
+};
+
+/**
+ * Waits until one of its `events` is there for at least one entry, at most
+ * `timeout_ns` (negative: for ever; 0 looks without waiting), and tells of every entry
+ * what is there. The sockets are all of one loop, whose ops make progress meanwhile
+ * while no done() runs, or all detached. One may be in several entries. Their number
+ * has no limit of its own; the time of a call grows with it.
+ *
+ * As in Socket.Select: SOQ_POLL_RECV is its first list, SOQ_POLL_SEND its second,
+ * SOQ_POLL_URGENT its third; an error makes an entry told whatever it waits for.
+ *
+ * Result: how many entries were told something; 0 if the time passed first. On failure
+ *         `told` says nothing.
+ * Errors: -EINVAL  NULL, no entries, all passed over, or unknown events
+ *         -EXDEV   they are of different loops, or some are detached; or as for every call
+ *         -EBADF   one of the sockets is closed; the others are as they were
+ *         -ENOMEM  no memory (the first poll of a socket takes some; so do, while the
+ *                  call lasts, more than 64 detached ones)
+ *         -ECHILD  as for every call
+ * Thread: the loop's; any, when all are detached.
+ * Kernel: poll(2), IORING_OP_POLL_ADD while it waits; detached: ppoll(2). Fallback:
+ *         poll(2), asked again at each edge.
+ * .NET:   Socket.Select
+ */
+SOQ_API SOQ_MUST_CHECK int soq_poll_any(struct soq_poll_entry *entries, unsigned entry_count,
+					int64_t timeout_ns);
+
+/**
  * How many bytes the next receive could have without waiting: on a stream all that
  * came, or those before the urgent data if that comes first (with SO_OOBINLINE it is
  * counted); on SOCK_DGRAM and SOCK_RAW those of the first message alone; on

@@ -73,6 +73,15 @@ static struct soq_message *message_of(const struct iovec *array, uint32_t count)
 	return &message;
 }
 
+/* One entry, new each time. */
+static struct soq_poll_entry *entry_of(struct soq_socket *s, uint32_t events)
+{
+	static struct soq_poll_entry entry;
+
+	entry = (struct soq_poll_entry){ .socket = s, .events = events };
+	return &entry;
+}
+
 CALL(socket_open, soq_socket_open(on->loop, AF_INET, SOCK_STREAM, 0, &socket_out))
 CALL(bind, soq_bind(on->s, &bench.ep))
 CALL(listen, soq_listen(on->s, 1))
@@ -130,6 +139,7 @@ CALL(recv_batch, soq_recv_batch(on->s, message_of(segments, 2), 1, 0))
 CALL(socket_set_message_info, soq_socket_set_message_info(on->s, SOQ_INFO_PACKET))
 CALL(poll_async, soq_poll_async(on->s, on->op, SOQ_POLL_RECV, 0))
 CALL(poll, soq_poll(on->s, SOQ_POLL_RECV, 0))
+CALL(poll_any, soq_poll_any(entry_of(on->s, SOQ_POLL_RECV), 1, 0))
 CALL(socket_available, soq_socket_available(on->s, &available_out))
 CALL(socket_at_mark, soq_socket_at_mark(on->s))
 CALL(socket_take_error, soq_socket_take_error(on->s, &error_out))
@@ -223,6 +233,7 @@ static const struct subject {
 	S(socket_set_message_info, SOCKET),
 	S(poll_async, SOCKET | OP | STARTS),
 	S(poll, SOCKET),
+	S(poll_any, SOCKET),
 	S(socket_available, SOCKET),
 	S(socket_at_mark, SOCKET),
 	S(socket_take_error, SOCKET),

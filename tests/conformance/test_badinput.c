@@ -95,6 +95,8 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_socket_attach(B.loop, B.detached, NULL));
 	ROW(-EINVAL, soq_socket_attach(B.loop, NULL, &socket_out));
 	ROW(-EINVAL, soq_socket_info(B.s, NULL));
+	ROW(-EINVAL, soq_poll_any(NULL, 1, 0));
+	ROW(-EINVAL, soq_poll_any(entry_of(B.s, SOQ_POLL_RECV), 0, 0));
 	ROW(-EINVAL, soq_socket_available(B.s, NULL));
 	ROW(-EINVAL, soq_socket_take_error(B.s, NULL));
 	ROW(-EINVAL, soq_send_to_async(B.datagram, B.idle, some, 8, 0, NULL));
@@ -289,6 +291,8 @@ static void rows_flags(struct fixture *t)
 	ROW(-EINVAL, soq_poll_async(B.s, B.idle, 1u << 6, 0));
 	ROW(-EINVAL, soq_poll_async(B.s, B.idle, SOQ_POLL_RECV, SOQ_PEEK));
 	ROW(-EINVAL, soq_poll(B.s, 1u << 31, 0));
+	ROW(-EINVAL, soq_poll_any(entry_of(B.s, 1u << 6), 1, 0));
+	ROW(-EINVAL, soq_poll_any(entry_of(B.s, 0), 1, 0));
 	ROW(-EINVAL, soq_socket_info(B.s, &(struct soq_socket_info){ .size = 1 }));
 	ROW(-EINVAL, soq_loop_run(B.loop, (enum soq_run)3, 0));
 	ROW(-EINVAL, soq_loop_create(&(struct soq_loop_options){ .size = 1 }, &loop_out));
