@@ -11,6 +11,7 @@
 #include <soq/option.h>
 #include <soq/poll.h>
 #include <soq/pool.h>
+#include <soq/service.h>
 #include <soq/socket.h>
 #include <soq/stream.h>
 

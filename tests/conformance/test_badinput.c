@@ -95,6 +95,7 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_socket_attach(B.loop, B.detached, NULL));
 	ROW(-EINVAL, soq_socket_attach(B.loop, NULL, &socket_out));
 	ROW(-EINVAL, soq_socket_info(B.s, NULL));
+	ROW(-EINVAL, soq_listen_fds(NULL, 1, 0));
 	ROW(-EINVAL, soq_poll_any(NULL, 1, 0));
 	ROW(-EINVAL, soq_poll_any(entry_of(B.s, SOQ_POLL_RECV), 0, 0));
 	ROW(-EINVAL, soq_socket_available(B.s, NULL));
@@ -291,6 +292,7 @@ static void rows_flags(struct fixture *t)
 	ROW(-EINVAL, soq_poll_async(B.s, B.idle, 1u << 6, 0));
 	ROW(-EINVAL, soq_poll_async(B.s, B.idle, SOQ_POLL_RECV, SOQ_PEEK));
 	ROW(-EINVAL, soq_poll(B.s, 1u << 31, 0));
+	ROW(-EINVAL, soq_listen_fds(NULL, 0, 1u << 31));
 	ROW(-EINVAL, soq_poll_any(entry_of(B.s, 1u << 6), 1, 0));
 	ROW(-EINVAL, soq_poll_any(entry_of(B.s, 0), 1, 0));
 	ROW(-EINVAL, soq_socket_info(B.s, &(struct soq_socket_info){ .size = 1 }));
