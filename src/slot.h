@@ -51,6 +51,7 @@ struct soq_socket {
 	bool nonblocking : 1;   /* adopted so */
 	bool split_asked : 1;   /* whether the kernel knows UDP_SEGMENT at all */
 	bool split_proved : 1;  /* the library has cut where the kernel refused */
+	bool on_its_way : 1;    /* of a list of addresses: nobody has the handle yet */
 	bool zerocopy_off : 1;  /* the kernel copies all the same: not worth asking any more */
 	uint16_t lent_count;    /* bufs on loan */
 	uint32_t carried_count; /* bufs not delivered yet, of all carriers */

@@ -61,6 +61,8 @@ void soqi_backoff_end(struct soq_loop *loop);
  */
 void soqi_connect_failed(struct soq_socket *s, struct soq_op *behind, int error, bool cut);
 void soqi_connect_settle(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *ended);
+/* Puts the started op of a connect into its lane. */
+void soqi_connect_begin(struct soq_socket *s, struct soq_op *op, const struct soq_endpoint *ep);
 /* What soq_connect() takes. */
 int soqi_connect_check(const struct soq_socket *s, const struct soq_endpoint *ep);
 /* Whether a connect has no place in the backend, and is made at once. */

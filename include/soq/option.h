@@ -10,6 +10,17 @@ extern "C" {
 #endif
 
 /**
+ * An option and its value, for calls that set some by themselves.
+ */
+struct soq_option {
+	int32_t level;
+	int32_t name;
+	const void *value;
+	uint32_t size_bytes;
+	uint32_t reserved0;
+};
+
+/**
  * Sets an option as setsockopt(2) does. SO_LINGER is kept by the library and acts
  * at soq_close(): 0 seconds resets, more become a finish in the background, and
  * neither ever blocks. SO_RCVTIMEO and SO_SNDTIMEO have no effect on a loop and

@@ -4,6 +4,7 @@
 #define SOQ_SOQ_H
 
 #include <soq/base.h>
+#include <soq/connect.h>
 #include <soq/endpoint.h>
 #include <soq/loop.h>
 #include <soq/message.h>

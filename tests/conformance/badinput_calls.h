@@ -82,6 +82,18 @@ static struct soq_poll_entry *entry_of(struct soq_socket *s, uint32_t events)
 	return &entry;
 }
 
+/* A good list, new each time. */
+static struct soq_connect_list *list_of(const struct soq_endpoint *endpoints, uint32_t count)
+{
+	static struct soq_connect_list list;
+
+	list = (struct soq_connect_list){ .size = sizeof(list),
+					  .type = SOCK_STREAM,
+					  .endpoints = endpoints,
+					  .endpoint_count = count };
+	return &list;
+}
+
 CALL(socket_open, soq_socket_open(on->loop, AF_INET, SOCK_STREAM, 0, &socket_out))
 CALL(bind, soq_bind(on->s, &bench.ep))
 CALL(listen, soq_listen(on->s, 1))
@@ -93,6 +105,8 @@ CALL(accept_async, soq_accept_async(on->s, on->op, 0))
 CALL(accept, soq_accept(on->s, &socket_out, NULL))
 CALL(connect_async, soq_connect_async(on->s, on->op, &bench.ep))
 CALL(connect, soq_connect(on->s, &bench.ep))
+CALL(connect_list_async, soq_connect_list_async(on->loop, on->op, list_of(&bench.ep, 1)))
+CALL(connect_list, soq_connect_list(on->loop, list_of(&bench.ep, 1), 0, &socket_out))
 CALL(shutdown_async, soq_shutdown_async(on->s, on->op, SOQ_SHUTDOWN_SEND))
 CALL(shutdown, soq_shutdown(on->s, SOQ_SHUTDOWN_SEND))
 CALL(close, soq_close(on->s))
@@ -187,6 +201,8 @@ static const struct subject {
 	S(accept, SOCKET),
 	S(connect_async, SOCKET | OP | STARTS),
 	S(connect, SOCKET),
+	S(connect_list_async, LOOP | OP | STARTS),
+	S(connect_list, 0),
 	S(shutdown_async, SOCKET | OP | STARTS),
 	S(shutdown, SOCKET),
 	S(close, SOCKET),

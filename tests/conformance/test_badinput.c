@@ -95,6 +95,10 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_socket_attach(B.loop, B.detached, NULL));
 	ROW(-EINVAL, soq_socket_attach(B.loop, NULL, &socket_out));
 	ROW(-EINVAL, soq_socket_info(B.s, NULL));
+	ROW(-EINVAL, soq_connect_list_async(B.loop, B.idle, NULL));
+	ROW(-EINVAL, soq_connect_list_async(B.loop, B.idle, list_of(NULL, 1)));
+	ROW(-EINVAL, soq_connect_list(B.loop, list_of(&B.ep, 1), 0, NULL));
+	ROW(-EINVAL, soq_connect_list(NULL, NULL, 0, &socket_out));
 	ROW(-EINVAL, soq_listen_fds(NULL, 1, 0));
 	ROW(-EINVAL, soq_poll_any(NULL, 1, 0));
 	ROW(-EINVAL, soq_poll_any(entry_of(B.s, SOQ_POLL_RECV), 0, 0));
@@ -292,6 +296,22 @@ static void rows_flags(struct fixture *t)
 	ROW(-EINVAL, soq_poll_async(B.s, B.idle, 1u << 6, 0));
 	ROW(-EINVAL, soq_poll_async(B.s, B.idle, SOQ_POLL_RECV, SOQ_PEEK));
 	ROW(-EINVAL, soq_poll(B.s, 1u << 31, 0));
+	ROW(-EINVAL, soq_connect_list(B.loop, list_of(&B.ep, 0), 0, &socket_out));
+	ROW(-EINVAL,
+	    soq_connect_list(NULL, &(struct soq_connect_list){ .size = 1 }, 0, &socket_out));
+	ROW(-EINVAL, soq_connect_list_async(
+			     B.loop, B.idle,
+			     &(struct soq_connect_list){ .size = sizeof(struct soq_connect_list),
+							 .type = SOCK_STREAM | SOCK_NONBLOCK,
+							 .endpoints = &B.ep,
+							 .endpoint_count = 1 }));
+	ROW(-EINVAL, soq_connect_list_async(
+			     B.loop, B.idle,
+			     &(struct soq_connect_list){ .size = sizeof(struct soq_connect_list),
+							 .type = SOCK_STREAM,
+							 .endpoints = &B.ep,
+							 .endpoint_count = 1,
+							 .option_count = 1 }));
 	ROW(-EINVAL, soq_listen_fds(NULL, 0, 1u << 31));
 	ROW(-EINVAL, soq_poll_any(entry_of(B.s, 1u << 6), 1, 0));
 	ROW(-EINVAL, soq_poll_any(entry_of(B.s, 0), 1, 0));
