@@ -196,10 +196,13 @@ static int quiet_check(struct soq_socket *s)
 {
 	struct soq_loop *loop = s->loop;
 	struct soqi_watch *watch = s->watch;
+	int64_t until_ns = SOQI_NOW;
 
+	/* It may be let go within the first turn, and then nothing is left to wait for. */
 	while (watch != NULL && watch->lane.queue.first == NULL && !soqi_watch_idle(s)) {
 		soqi_lane_dirty(loop, &watch->lane);
-		(void)soqi_turn(loop, SOQI_FOREVER);
+		(void)soqi_turn(loop, until_ns);
+		until_ns = SOQI_FOREVER;
 	}
 	return is_quiet(s) ? 0 : -EBUSY;
 }

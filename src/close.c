@@ -207,6 +207,8 @@ void soqi_close_begin(struct soq_socket *s, enum soqi_close_mode mode, struct so
 	if (op != NULL)
 		op->priv.result = 0;
 	s->reset = mode == SOQI_CLOSE_ABORT;
+	if (soqi_unlikely(s->on_its_way))
+		soqi_attempt_drop(s);
 	if (s->phase == SOQI_PHASE_LISTENING) {
 		drop_undelivered(s, &loop->ready);
 		drop_undelivered(s, &loop->waiting);
@@ -348,7 +350,9 @@ int soq_loop_close_all(struct soq_loop *loop)
 		error = inherit(loop);
 	if (error != 0)
 		return error;
+	soqi_attempts_take(loop);
 	soqi_slot_each(loop, close_or_cut);
+	soqi_attempts_take(loop);
 	soqi_sleeps_end(loop, -ECANCELED);
 	return 0;
 }

@@ -111,8 +111,15 @@ int soqi_connect_check(const struct soq_socket *s, const struct soq_endpoint *ep
 static void connect_start(struct soq_socket *s, struct soq_op *op, const struct soq_endpoint *ep,
 			  uint32_t flags)
 {
-	op->priv.data = ep;
 	soqi_op_start(s->loop, s, op, SOQI_KIND_CONNECT, flags);
+	op->priv.address = NULL;
+	soqi_connect_begin(s, op, ep);
+}
+
+void soqi_connect_begin(struct soq_socket *s, struct soq_op *op, const struct soq_endpoint *ep)
+{
+	op->priv.socket = s;
+	op->priv.data = ep;
 	soqi_op_start_lane(s, &s->lane[SOQI_LANE_SEND], op);
 	s->was_connected = s->phase == SOQI_PHASE_CONNECTED;
 	s->was_shut = s->shut_send;

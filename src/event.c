@@ -130,6 +130,7 @@ static bool take_socket(struct soq_loop *loop, struct soq_op *op, struct soq_eve
 	if (accepted->next == NULL)
 		op->priv.carried_last = NULL;
 	accepted->next = NULL;
+	accepted->on_its_way = false;
 	event->socket = accepted;
 	if (!(op->priv.flags & SOQ_MULTISHOT))
 		return false;
@@ -157,6 +158,7 @@ static bool take_one_of_many(struct soq_loop *loop, struct soq_op *op, struct so
 	case SOQI_KIND_RECV_BUF:
 		return take_buf(op, event);
 	case SOQI_KIND_ACCEPT:
+	case SOQI_KIND_CONNECT:
 		return take_socket(loop, op, event);
 	case SOQI_KIND_POLL:
 		return take_poll(loop, op, event);

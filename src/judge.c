@@ -41,7 +41,7 @@ void soqi_judge_note(struct soq_socket *s, int32_t result)
 	if (s->error != 0 || s->phase != SOQI_PHASE_CONNECTED || !soqi_is_connection(s))
 		return;
 	if (breaks_connection(result))
-		s->error = result;
+		s->error = (int16_t)result;
 	else if (result == -EPIPE && !s->shut_send)
 		s->epipe_seen = true;
 }
@@ -71,7 +71,7 @@ static int32_t judge_zero(struct soq_socket *s)
 		return 0;
 	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &size_bytes) == 0 && error == EPIPE)
 		return 0;
-	s->error = error != 0 ? -error : -ECONNRESET;
+	s->error = (int16_t)(error != 0 ? -error : -ECONNRESET);
 	return s->error;
 }
 
@@ -107,11 +107,33 @@ int32_t soqi_judge_send(struct soq_socket *s, int32_t result)
 	if (result != -EPIPE || s->shut_send || !soqi_is_connection(s))
 		return result;
 	if (s->error == 0 && !s->fin_seen)
-		s->error = unix_error(s);
+		s->error = (int16_t)unix_error(s);
 	if (s->error != 0)
 		return s->error;
 	s->fin_seen = true;
 	return result;
+}
+
+/*
+ * The kernel forgets what it tells, and it tells more than what has ended the connection:
+ * a host that was unreachable for a while is no reason to call it broken.
+ */
+int soqi_judge_take(struct soq_socket *s, int32_t *error_out)
+{
+	int error = 0;
+	socklen_t size_bytes = sizeof(error);
+
+	/* It would be taken from the connect that waits for it. */
+	if (s->phase == SOQI_PHASE_CONNECTING) {
+		*error_out = 0;
+		return 0;
+	}
+	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &size_bytes) != 0)
+		return -errno;
+	if (!is_tcp(s) || tcp_is_closed(s))
+		soqi_judge_note(s, -error);
+	*error_out = s->error != 0 ? s->error : -error;
+	return 0;
 }
 
 /* A unix socket gets ECONNRESET when its peer closes with bytes of ours unread. */

@@ -52,6 +52,7 @@ struct soq_loop {
 	 * receives that wait for bufs.
 	 */
 	unsigned impatient;
+	int32_t any_told;   /* what soq_poll_any() waits for may have come: 1, or -errno */
 	unsigned in_kernel; /* requests the backend has: those of lanes and of watches */
 
 	struct soqi_lane *dirty_first; /* lanes to look at before the next wait */
@@ -61,8 +62,9 @@ struct soq_loop {
 	struct soqi_lane *settled_last;
 	struct soqi_lane *starved_first; /* see backoff.c */
 
-	struct soqi_ops ready;   /* ops with `done` that have events, by ready_next */
-	struct soqi_ops waiting; /* ops without, likewise */
+	struct soqi_ops attempts; /* of lists of addresses, ended: see connect_list.c */
+	struct soqi_ops ready;    /* ops with `done` that have events, by ready_next */
+	struct soqi_ops waiting;  /* ops without, likewise */
 	uint64_t ready_events;
 	uint64_t events_made;   /* ever; tells a turn whether it made any */
 	bool unsent;            /* the kernel did not take all requests of the last turn */

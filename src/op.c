@@ -112,7 +112,9 @@ void soqi_ops_end(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *
 		/* A drain ends with its socket: soqi_close_step() tells. */
 		if (op->priv.kind == SOQI_KIND_DRAIN)
 			continue;
-		if (soqi_unlikely(op->priv.flags & SOQ_ZEROCOPY))
+		if (soqi_unlikely(soqi_is_attempt(op)))
+			soqi_attempt_ended(loop, op);
+		else if (soqi_unlikely(op->priv.flags & SOQ_ZEROCOPY))
 			soqi_zerocopy_settle(loop, op);
 		else
 			soqi_op_end(loop, op, op->priv.result, op->priv.event_flags);

@@ -158,6 +158,26 @@ void soqi_op_drop_carried(struct soq_loop *loop, struct soq_op *op);
 /* Takes the next event of an op that has one. */
 void soqi_op_take(struct soq_loop *loop, struct soq_op *op, struct soq_event *event);
 
+/* Whether it is one attempt after another to connect to the first of a list. */
+static inline bool soqi_is_attempt(const struct soq_op *op)
+{
+	return op->priv.kind == SOQI_KIND_CONNECT && op->priv.address != NULL;
+}
+
+/* connect_list.c. An attempt has ended, where nothing may be closed yet. */
+void soqi_attempt_ended(struct soq_loop *loop, struct soq_op *op);
+/* Goes on with those that have. Leaves none behind. */
+void soqi_attempts_go_on(struct soq_loop *loop);
+
+static inline void soqi_attempts_take(struct soq_loop *loop)
+{
+	if (soqi_unlikely(loop->attempts.first != NULL))
+		soqi_attempts_go_on(loop);
+}
+
+/* A socket on its way is closed: its event, if it is made, is told so. */
+void soqi_attempt_drop(struct soq_socket *s);
+
 /* Asks an op to end with -ECANCELED or -ETIMEDOUT. */
 void soqi_op_cut(struct soq_loop *loop, struct soq_op *op, int cause);
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <soq/option.h>
+#include <soq/poll.h>
 #include <string.h>
 
 /*
@@ -71,58 +72,18 @@ static int linger_get(struct soq_socket *s, void *value, uint32_t size_bytes)
 	return (int)sizeof(linger);
 }
 
-/*
- * The kernel gives an error away once, to whoever asks. What ended the connection is
- * kept, or a later receive would take it for the end of the stream.
- */
-static int error_take(struct soq_socket *s, int *error_out)
-{
-	socklen_t size = sizeof(*error_out);
-
-	*error_out = 0;
-	/* A connect in flight will ask for it. */
-	if (s->phase == SOQI_PHASE_CONNECTING)
-		return 0;
-	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, error_out, &size) != 0)
-		return -errno;
-	if (*error_out != 0)
-		soqi_judge_note(s, -*error_out);
-	return 0;
-}
-
-static int error_of(struct soq_socket *s, int *error_out)
-{
-	int result;
-
-	if (!soqi_is_detached(s))
-		return error_take(s, error_out);
-	soqi_detached_lock(s);
-	result = error_take(s, error_out);
-	soqi_detached_unlock(s);
-	return result;
-}
-
-int soqi_error_take(struct soq_socket *s, int64_t *error_out)
-{
-	int error;
-	int result = error_of(s, &error);
-
-	if (result == 0)
-		*error_out = -error;
-	return result;
-}
-
+/* SO_ERROR read behind our back would take a reset from the lanes. */
 static int error_get(struct soq_socket *s, void *value, uint32_t size_bytes)
 {
-	int error;
-	int result = error_of(s, &error);
+	int32_t kept = 0;
+	int error = soq_socket_take_error(s, &kept);
+	int positive = -kept;
 
-	if (result != 0)
-		return result;
-	/* Cut, as the kernel does. */
-	if (size_bytes > sizeof(error))
-		size_bytes = sizeof(error);
-	memcpy(value, &error, size_bytes);
+	if (error != 0)
+		return error;
+	if (size_bytes > sizeof(positive))
+		size_bytes = sizeof(positive);
+	memcpy(value, &positive, size_bytes);
 	return (int)size_bytes;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Options that the library has a part in: a linger time, and the kernel's error. */
+/* An option that the library has a part in: the linger time. */
 #ifndef SOQI_OPTION_H
 #define SOQI_OPTION_H
 
@@ -8,8 +8,5 @@
 /* Seconds from 0 to 65535; -1 is off. */
 int soqi_linger_set(struct soq_socket *s, int32_t linger_s);
 int32_t soqi_linger_get(struct soq_socket *s);
-
-/* The error that waits in the kernel, a negative errno or 0: noted, since nobody else gets it. */
-int soqi_error_take(struct soq_socket *s, int64_t *error_out);
 
 #endif

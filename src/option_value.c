@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <soq/poll.h>
 #include <string.h>
 
 static uint32_t who_of_ip(const struct soq_socket *s)
@@ -274,6 +275,16 @@ int soq_socket_set_option(struct soq_socket *s, enum soq_option option, int64_t 
 	return places_set(s, row, value);
 }
 
+static int error_taken(struct soq_socket *s, int64_t *value_out)
+{
+	int32_t taken = 0;
+	int error = soq_socket_take_error(s, &taken);
+
+	if (error == 0)
+		*value_out = taken;
+	return error;
+}
+
 int soq_socket_get_option(struct soq_socket *s, enum soq_option option, int64_t *value_out)
 {
 	const struct soqi_option_row *row;
@@ -285,7 +296,7 @@ int soq_socket_get_option(struct soq_socket *s, enum soq_option option, int64_t 
 	if (error != 0)
 		return error;
 	if (row->form == SOQI_OPTION_ERROR)
-		return soqi_error_take(s, value_out);
+		return error_taken(s, value_out);
 	if (row->form == SOQI_OPTION_INTERFACE)
 		return interface_kept(s, row, value_out);
 	if (row->form != SOQI_OPTION_LINGER)

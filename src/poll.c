@@ -51,7 +51,7 @@ static bool rests(const struct soq_op *op)
 
 static uint32_t wanted_of(const struct soqi_lane *lane)
 {
-	uint32_t wanted = 0;
+	uint32_t wanted = soqi_container_of(lane, const struct soqi_watch, lane)->any_events;
 
 	for (const struct soq_op *op = lane->queue.first; op != NULL; op = op->priv.next)
 		if (!rests(op))
@@ -121,6 +121,18 @@ static int look(const struct soq_socket *s, uint32_t events)
 	return result > 0 ? (int)soqi_poll_from_system(result) : 0;
 }
 
+/* Who waits for any of many looks at all of them himself. */
+static void any_settle(struct soq_loop *loop, const struct soqi_watch *watch, uint32_t there,
+		       bool again)
+{
+	if (watch->any_events == 0)
+		return;
+	if (!again)
+		loop->any_told = watch->lane.result;
+	else if ((there & (watch->any_events | EVENTS_TOLD)) != 0 && loop->any_told == 0)
+		loop->any_told = 1;
+}
+
 void soqi_watch_settle(struct soq_loop *loop, struct soqi_lane *lane)
 {
 	struct soq_socket *s = watch_of(lane)->socket;
@@ -141,7 +153,8 @@ void soqi_watch_settle(struct soq_loop *loop, struct soqi_lane *lane)
 		else if (hit != 0 && !rests(op))
 			tell(loop, lane, op, hit);
 	}
-	if (lane->queue.first != NULL)
+	any_settle(loop, watch_of(lane), there, again);
+	if (lane->queue.first != NULL || watch_of(lane)->any_events != 0)
 		soqi_lane_dirty(loop, lane);
 	soqi_close_step(s);
 }
@@ -205,7 +218,26 @@ void soqi_poll_resume(struct soq_loop *loop, struct soq_op *op)
 		soqi_lane_dirty(loop, &op->priv.socket->watch->lane);
 }
 
-static int watch_make(struct soq_socket *s)
+void soqi_watch_wait(struct soq_socket *s)
+{
+	struct soqi_lane *lane = &s->watch->lane;
+
+	if (!lane->in_kernel || (s->watch->any_events & ~s->watch->armed) != 0)
+		soqi_lane_dirty(s->loop, lane);
+}
+
+void soqi_watch_leave(struct soq_socket *s)
+{
+	struct soqi_watch *watch = s->watch;
+
+	if (watch == NULL || watch->any_events == 0)
+		return;
+	watch->any_events = 0;
+	if (watch->lane.in_kernel)
+		soqi_lane_dirty(s->loop, &watch->lane);
+}
+
+int soqi_watch_make(struct soq_socket *s)
 {
 	if (s->watch != NULL)
 		return 0;
@@ -217,12 +249,14 @@ static int watch_make(struct soq_socket *s)
 	return 0;
 }
 
+bool soqi_poll_events_valid(uint32_t events)
+{
+	return events != 0 && (events & ~(EVENTS_ASKED | EVENTS_TOLD)) == 0;
+}
+
 int soqi_poll_check(uint32_t events, uint32_t flags)
 {
-	if ((flags & ~SOQ_MULTISHOT) != 0 || events == 0 ||
-	    (events & ~(EVENTS_ASKED | EVENTS_TOLD)) != 0)
-		return -EINVAL;
-	return 0;
+	return (flags & ~SOQ_MULTISHOT) != 0 || !soqi_poll_events_valid(events) ? -EINVAL : 0;
 }
 
 static int poll_start(struct soq_socket *s, struct soq_op *op, uint32_t events, uint32_t flags,
@@ -233,7 +267,7 @@ static int poll_start(struct soq_socket *s, struct soq_op *op, uint32_t events, 
 	if (error == 0)
 		error = soqi_poll_check(events, flags);
 	if (error == 0)
-		error = watch_make(s);
+		error = soqi_watch_make(s);
 	if (error != 0)
 		return error;
 	soqi_op_start(s->loop, s, op, SOQI_KIND_POLL, flags | own_flags);

@@ -69,6 +69,7 @@ void soqi_socket_blank(struct soq_socket *s)
 	s->split_proved = false;
 	s->from_list = false;
 	s->paused = false;
+	s->on_its_way = false;
 	s->lent_count = 0;
 	s->buf_class = 0;
 	s->buf_small_count = 0;

@@ -20,7 +20,8 @@
 struct soqi_watch {
 	struct soqi_lane lane;
 	struct soq_socket *socket;
-	uint32_t armed; /* SOQ_POLL_* the request in the kernel is for */
+	uint32_t armed;      /* SOQ_POLL_* the request in the kernel is for */
+	uint32_t any_events; /* what soq_poll_any() waits for here, beside the ops */
 };
 
 /* Ops by priv.next, oldest first; only the last may still be in its lane. */
@@ -53,10 +54,12 @@ struct soq_socket {
 	bool nonblocking : 1;   /* adopted so */
 	bool split_asked : 1;   /* whether the kernel knows UDP_SEGMENT at all */
 	bool split_proved : 1;  /* the library has cut where the kernel refused */
+	bool on_its_way : 1;    /* of a list of addresses: nobody has the handle yet */
 	bool zerocopy_off : 1;  /* the kernel copies all the same: not worth asking any more */
 	uint16_t lent_count;    /* bufs on loan */
-	uint32_t carried_count; /* bufs not delivered yet, of all carriers */
-	int32_t error;          /* the first connection error, kept */
+	uint16_t carried_count; /* bufs not delivered yet, of all carriers */
+	int16_t error;          /* the first connection error, kept */
+	int32_t multicast_interface; /* IPv4's, as it was set: see option_value.c */
 	struct soqi_lane lane[2];
 	uint32_t backend_bits;         /* epoll: readiness; io_uring: place of direct.c, plus 1 */
 	uint32_t backend_generation;   /* epoll: tells this socket's events from an older one's */
@@ -77,7 +80,6 @@ struct soq_socket {
 	uint8_t zerocopy_copied; /* times in a row that it did */
 	uint8_t split;           /* enum soqi_split */
 	uint32_t zerocopy_holds; /* notifications that are to come */
-	int32_t multicast_interface; /* IPv4's, as it was set: see option_value.c */
 };
 
 enum soqi_socket_state {

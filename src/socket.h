@@ -61,6 +61,8 @@ void soqi_backoff_end(struct soq_loop *loop);
  */
 void soqi_connect_failed(struct soq_socket *s, struct soq_op *behind, int error, bool cut);
 void soqi_connect_settle(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *ended);
+/* Puts the started op of a connect into its lane. */
+void soqi_connect_begin(struct soq_socket *s, struct soq_op *op, const struct soq_endpoint *ep);
 /* What soq_connect() takes. */
 int soqi_connect_check(const struct soq_socket *s, const struct soq_endpoint *ep);
 /* Whether a connect has no place in the backend, and is made at once. */
@@ -79,6 +81,8 @@ int32_t soqi_judge_send(struct soq_socket *s, int32_t result);
  * yet turn out to be something else, if the other direction has a call under way.
  */
 bool soqi_judge_may_tell_more(const struct soq_socket *s, int32_t result);
+/* Takes the error the kernel has and keeps it if it broke the connection. 0, or -errno. */
+int soqi_judge_take(struct soq_socket *s, int32_t *error_out);
 /* Whether the verdict on an -EPIPE has to wait for the receive in the kernel. */
 bool soqi_judge_must_hold(const struct soq_socket *s, int32_t result);
 
@@ -168,6 +172,15 @@ uint32_t soqi_message_received(struct soq_op *op, bool whole, int32_t size_bytes
 /* poll.c. The watch of a socket: makes its next request, takes in a result. */
 void soqi_watch_serve(struct soq_loop *loop, struct soqi_lane *lane);
 void soqi_watch_settle(struct soq_loop *loop, struct soqi_lane *lane);
+/* Makes it if there is none: 0, or -ENOMEM. */
+int soqi_watch_make(struct soq_socket *s);
+/*
+ * For soq_poll_any(), which puts what it waits for into `any_events`: has a request made
+ * for it, if none is armed; and waits no more. What is armed then is let go just before
+ * the next wait, so that it serves the next call if that comes first.
+ */
+void soqi_watch_wait(struct soq_socket *s);
+void soqi_watch_leave(struct soq_socket *s);
 /* Ends every poll of a closing socket. */
 void soqi_watch_stop(struct soq_socket *s);
 bool soqi_watch_idle(const struct soq_socket *s);
@@ -178,6 +191,8 @@ void soqi_poll_cut(struct soq_loop *loop, struct soq_op *op, int cause);
 void soqi_poll_resume(struct soq_loop *loop, struct soq_op *op);
 short soqi_poll_to_system(uint32_t events);
 uint32_t soqi_poll_from_system(int events);
+/* Whether these are events, and some. */
+bool soqi_poll_events_valid(uint32_t events);
 
 /* path.c. Notes the unix path a bind has made; allocated before, so that it cannot fail after. */
 int soqi_path_reserve(struct soq_socket *s, const struct soq_endpoint *ep);

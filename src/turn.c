@@ -89,7 +89,8 @@ int soqi_turn(struct soq_loop *loop, int64_t until_ns)
 		soqi_receive_wake(loop, false);
 	soqi_flush(loop);
 	first = soqi_timer_first(&loop->timers);
-	busy = loop->events_made != made || loop->dirty_count > 0 || loop->dead != 0;
+	busy = loop->events_made != made || loop->dirty_count > 0 || loop->dead != 0 ||
+	       loop->attempts.first != NULL;
 	if (busy)
 		until_ns = SOQI_NOW;
 	else if (first != NULL && first->priv.timer_ns < until_ns)
@@ -114,8 +115,10 @@ int soqi_turn(struct soq_loop *loop, int64_t until_ns)
 		if (loop->backend->immediate)
 			soqi_flush(loop);
 	}
+	soqi_attempts_take(loop);
 	/* In one turn completions come before deadlines. */
 	soqi_op_expire(loop);
+	soqi_attempts_take(loop);
 	soqi_posts_take(loop);
 	return error != 0 ? error : loop->dead;
 }

@@ -31,6 +31,7 @@ int soq_cancel(struct soq_op *op)
 	    op->priv.kind == SOQI_KIND_POST)
 		return -EALREADY;
 	soqi_op_cut(loop, op, -ECANCELED);
+	soqi_attempts_take(loop);
 	return 0;
 }
 

@@ -26,7 +26,7 @@ enum soq_option {
 	SOQ_OPTION_TYPE = 2,      /* SOCK_* (SO_TYPE) */
 	SOQ_OPTION_PROTOCOL = 3,  /* IPPROTO_*; 0 where there is none (SO_PROTOCOL) */
 	SOQ_OPTION_LISTENING = 4, /* 1 if it accepts (SO_ACCEPTCONN) */
-	/* A negative errno that waits in the kernel, or 0; reading takes it (SO_ERROR). */
+	/* What soq_socket_take_error() tells: a negative errno, or 0 (SO_ERROR). */
 	SOQ_OPTION_ERROR = 5,
 
 	/* Of every socket. The kernel keeps twice what is set, and reads so; it has limits. */
@@ -227,6 +227,18 @@ struct soq_tcp_info {
 SOQ_API SOQ_MUST_CHECK int soq_socket_tcp_info(struct soq_socket *s, struct soq_tcp_info *info);
 
 /**
+ * An option that has no number in enum soq_option, and its value, for calls that set
+ * some by themselves.
+ */
+struct soq_option_raw {
+	int32_t level;
+	int32_t name;
+	const void *value;
+	uint32_t size_bytes;
+	uint32_t reserved0;
+};
+
+/**
  * Sets an option as setsockopt(2) does, for what has no number in enum soq_option.
  * SO_LINGER is kept by the library and acts at soq_close(): 0 seconds resets, more
  * become a finish in the background, and neither ever blocks. SO_RCVTIMEO and
@@ -246,8 +258,8 @@ SOQ_API SOQ_MUST_CHECK int soq_option_set(struct soq_socket *s, int level, int n
 					  const void *value, uint32_t size_bytes);
 
 /**
- * Reads an option as getsockopt(2) does. SO_ERROR takes the error out of the kernel,
- * as SOQ_OPTION_ERROR does: what ends the connection the library keeps.
+ * Reads an option as getsockopt(2) does. SO_ERROR is what soq_socket_take_error() tells,
+ * as a positive number.
  *
  * Result: the size of the value in bytes.
  * Errors: -EINVAL       NULL

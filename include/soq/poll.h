@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Readiness: waiting for what a socket could do, without doing it. */
+/* Readiness: what a socket could do, what it has, and what it met, without doing it. */
 #ifndef SOQ_POLL_H
 #define SOQ_POLL_H
 
@@ -51,6 +51,90 @@ SOQ_API SOQ_MUST_CHECK int soq_poll_async(struct soq_socket *s, struct soq_op *o
  * .NET:   Socket.Poll
  */
 SOQ_API SOQ_MUST_CHECK int soq_poll(struct soq_socket *s, uint32_t events, int64_t timeout_ns);
+
+/**
+ * One socket of soq_poll_any(): what to wait for, and what there was.
+ */
+struct soq_poll_entry {
+	struct soq_socket *socket;
+	uint32_t events; /* SOQ_POLL_* to wait for; 0: passed over, and `socket` may be NULL */
+	uint32_t told;   /* the call's: the SOQ_POLL_* that are there, 0 for nothing */
+};
+
+/**
+ * Waits until one of its `events` is there for at least one entry, at most
+ * `timeout_ns` (negative: for ever; 0 looks without waiting), and tells of every entry
+ * what is there. The sockets are all of one loop, whose ops make progress meanwhile
+ * while no done() runs, or all detached. One may be in several entries. Their number
+ * has no limit of its own; the time of a call grows with it.
+ *
+ * As in Socket.Select: SOQ_POLL_RECV is its first list, SOQ_POLL_SEND its second,
+ * SOQ_POLL_URGENT its third; an error makes an entry told whatever it waits for.
+ *
+ * Result: how many entries were told something; 0 if the time passed first. On failure
+ *         `told` says nothing.
+ * Errors: -EINVAL  NULL, no entries, all passed over, or unknown events
+ *         -EXDEV   they are of different loops, or some are detached; or as for every call
+ *         -EBADF   one of the sockets is closed; the others are as they were
+ *         -ENOMEM  no memory (the first poll of a socket takes some; so do, while the
+ *                  call lasts, more than 64 detached ones)
+ *         -ECHILD  as for every call
+ * Thread: the loop's; any, when all are detached.
+ * Kernel: poll(2), IORING_OP_POLL_ADD while it waits; detached: ppoll(2). Fallback:
+ *         poll(2), asked again at each edge.
+ * .NET:   Socket.Select
+ */
+SOQ_API SOQ_MUST_CHECK int soq_poll_any(struct soq_poll_entry *entries, unsigned entry_count,
+					int64_t timeout_ns);
+
+/**
+ * How many bytes the next receive could have without waiting: on a stream all that
+ * came, or those before the urgent data if that comes first (with SO_OOBINLINE it is
+ * counted); on SOCK_DGRAM and SOCK_RAW those of the first message alone; on
+ * SOCK_SEQPACKET those of all messages together. 0 does not tell "nothing there" from
+ * "an end", "an error" or "a message of no bytes": soq_poll() does. What the library
+ * has taken for ops already started is theirs, and not counted.
+ *
+ * Result: 0 and `*bytes_out`; on failure `*bytes_out` is untouched.
+ * Errors: -EINVAL      NULL, or the socket listens: what it has are no bytes
+ *         -EOPNOTSUPP  the family cannot tell
+ *         -ECHILD, -EXDEV, -EBADF  as for every call; else what ioctl(2) says
+ * Thread: the loop's; any, on a detached socket.
+ * Kernel: FIONREAD. Fallback: the same.
+ * .NET:   Socket.Available, NetworkStream.DataAvailable, IOControl(DataToRead)
+ */
+SOQ_API SOQ_MUST_CHECK int soq_socket_available(struct soq_socket *s, uint64_t *bytes_out);
+
+/**
+ * Whether the next byte of a stream is where its urgent data is: a receive stops
+ * there, so what was before is not mixed with what comes after. SOQ_POLL_URGENT says
+ * that there is some ahead.
+ *
+ * Result: 1 at the mark, else 0.
+ * Errors: -EINVAL      NULL
+ *         -EOPNOTSUPP  it is no stream, or its family has no urgent data
+ *         -ECHILD, -EXDEV, -EBADF  as for every call; else what ioctl(2) says
+ * Thread: the loop's; any, on a detached socket.
+ * Kernel: SIOCATMARK. Fallback: the same.
+ * .NET:   IOControl(OobDataRead)
+ */
+SOQ_API SOQ_MUST_CHECK int soq_socket_at_mark(struct soq_socket *s);
+
+/**
+ * Takes the error that waits, as SOQ_POLL_ERROR tells. An error that leaves the socket
+ * usable (a datagram nobody took, a host that did not answer for a while) is told once,
+ * here or by the next send or receive. One that has broken the connection stays: this
+ * call goes on to tell it, and every receive and send after it does too, as if it had
+ * not been asked. The error of a connect is its own result, and not told here.
+ *
+ * Result: 0 and `*error_out`: -errno, or 0 if nothing waits; on failure it is untouched.
+ * Errors: -EINVAL  NULL
+ *         -ECHILD, -EXDEV, -EBADF  as for every call; else what getsockopt(2) says
+ * Thread: the loop's; any, on a detached socket.
+ * Kernel: SO_ERROR. Fallback: the same.
+ * .NET:   GetSocketOption(SocketOptionName.Error)
+ */
+SOQ_API SOQ_MUST_CHECK int soq_socket_take_error(struct soq_socket *s, int32_t *error_out);
 
 #ifdef __cplusplus
 }

@@ -4,6 +4,7 @@
 #define SOQ_SOQ_H
 
 #include <soq/base.h>
+#include <soq/connect.h>
 #include <soq/endpoint.h>
 #include <soq/error.h>
 #include <soq/loop.h>
@@ -13,6 +14,7 @@
 #include <soq/option.h>
 #include <soq/poll.h>
 #include <soq/pool.h>
+#include <soq/service.h>
 #include <soq/socket.h>
 #include <soq/stream.h>
 

@@ -60,6 +60,8 @@ static struct soq_pool_info pool_info_out = { .size = sizeof(pool_info_out) };
 static int value;
 static int64_t value64;
 static struct soq_tcp_info tcp_info_out = { .size = sizeof(tcp_info_out) };
+static uint64_t available_out;
+static int32_t error_out;
 static struct soq_socket_info socket_info = { .size = sizeof(socket_info) };
 
 /* A good message, new each time. */
@@ -73,6 +75,27 @@ static struct soq_message *message_of(const struct iovec *array, uint32_t count)
 	return &message;
 }
 
+/* One entry, new each time. */
+static struct soq_poll_entry *entry_of(struct soq_socket *s, uint32_t events)
+{
+	static struct soq_poll_entry entry;
+
+	entry = (struct soq_poll_entry){ .socket = s, .events = events };
+	return &entry;
+}
+
+/* A good list, new each time. */
+static struct soq_connect_list *list_of(const struct soq_endpoint *endpoints, uint32_t count)
+{
+	static struct soq_connect_list list;
+
+	list = (struct soq_connect_list){ .size = sizeof(list),
+					  .type = SOCK_STREAM,
+					  .endpoints = endpoints,
+					  .endpoint_count = count };
+	return &list;
+}
+
 CALL(socket_open, soq_socket_open(on->loop, AF_INET, SOCK_STREAM, 0, &socket_out))
 CALL(bind, soq_bind(on->s, &bench.ep))
 CALL(listen, soq_listen(on->s, 1))
@@ -84,6 +107,8 @@ CALL(accept_async, soq_accept_async(on->s, on->op, 0))
 CALL(accept, soq_accept(on->s, &socket_out, NULL))
 CALL(connect_async, soq_connect_async(on->s, on->op, &bench.ep))
 CALL(connect, soq_connect(on->s, &bench.ep))
+CALL(connect_list_async, soq_connect_list_async(on->loop, on->op, list_of(&bench.ep, 1)))
+CALL(connect_list, soq_connect_list(on->loop, list_of(&bench.ep, 1), 0, &socket_out))
 CALL(shutdown_async, soq_shutdown_async(on->s, on->op, SOQ_SHUTDOWN_SEND))
 CALL(shutdown, soq_shutdown(on->s, SOQ_SHUTDOWN_SEND))
 CALL(close, soq_close(on->s))
@@ -139,6 +164,10 @@ CALL(recv_batch, soq_recv_batch(on->s, message_of(segments, 2), 1, 0))
 CALL(socket_set_message_info, soq_socket_set_message_info(on->s, SOQ_INFO_PACKET))
 CALL(poll_async, soq_poll_async(on->s, on->op, SOQ_POLL_RECV, 0))
 CALL(poll, soq_poll(on->s, SOQ_POLL_RECV, 0))
+CALL(poll_any, soq_poll_any(entry_of(on->s, SOQ_POLL_RECV), 1, 0))
+CALL(socket_available, soq_socket_available(on->s, &available_out))
+CALL(socket_at_mark, soq_socket_at_mark(on->s))
+CALL(socket_take_error, soq_socket_take_error(on->s, &error_out))
 CALL(sleep_async, soq_sleep_async(on->loop, on->op, 0))
 CALL(sleep, soq_sleep(on->loop, 0))
 CALL(loop_run, soq_loop_run(on->loop, SOQ_RUN_ONCE, 0))
@@ -183,6 +212,8 @@ static const struct subject {
 	S(accept, SOCKET),
 	S(connect_async, SOCKET | OP | STARTS),
 	S(connect, SOCKET),
+	S(connect_list_async, LOOP | OP | STARTS),
+	S(connect_list, 0),
 	S(shutdown_async, SOCKET | OP | STARTS),
 	S(shutdown, SOCKET),
 	S(close, SOCKET),
@@ -236,6 +267,10 @@ static const struct subject {
 	S(socket_set_message_info, SOCKET),
 	S(poll_async, SOCKET | OP | STARTS),
 	S(poll, SOCKET),
+	S(poll_any, SOCKET),
+	S(socket_available, SOCKET),
+	S(socket_at_mark, SOCKET),
+	S(socket_take_error, SOCKET),
 	S(sleep_async, LOOP | OP | STARTS),
 	S(sleep, LOOP),
 	S(loop_run, LOOP),

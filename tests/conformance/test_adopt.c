@@ -183,6 +183,22 @@ static void adopting_into_the_other_place_and_back(struct fixture *t)
 	close(ends[1]);
 }
 
+/* It was in vain, and nobody waits any more. */
+static void socket_leaves_at_once_after_a_poll_in_vain(struct fixture *t)
+{
+	struct soq_socket *s = NULL;
+	int ends[2];
+
+	expect(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	for (int i = 0; i < 3; i++) {
+		expect(soq_socket_adopt(t->home, ends[0], &s), 0);
+		expect(soq_poll(s, SOQ_POLL_RECV, i * MS), 0);
+		expect(soq_socket_release(s), ends[0]);
+	}
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static const struct conf_case cases[] = {
 	CASE(adopted_connection_works_and_is_given_back, "18a"),
 	SYNC_CASE(what_a_socket_is_gets_read_back, ""),
@@ -191,6 +207,7 @@ static const struct conf_case cases[] = {
 	SYNC_CASE(adopted_half_shut_connection_knows_it, "7f"),
 	SYNC_CASE(released_listener_goes_on_accepting, ""),
 	SYNC_CASE(adopting_into_the_other_place_and_back, ""),
+	SYNC_CASE(socket_leaves_at_once_after_a_poll_in_vain, "3c"),
 };
 
 CONF_GROUP(adopt, cases)

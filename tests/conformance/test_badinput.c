@@ -99,6 +99,15 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_socket_attach(B.loop, B.detached, NULL));
 	ROW(-EINVAL, soq_socket_attach(B.loop, NULL, &socket_out));
 	ROW(-EINVAL, soq_socket_info(B.s, NULL));
+	ROW(-EINVAL, soq_connect_list_async(B.loop, B.idle, NULL));
+	ROW(-EINVAL, soq_connect_list_async(B.loop, B.idle, list_of(NULL, 1)));
+	ROW(-EINVAL, soq_connect_list(B.loop, list_of(&B.ep, 1), 0, NULL));
+	ROW(-EINVAL, soq_connect_list(NULL, NULL, 0, &socket_out));
+	ROW(-EINVAL, soq_listen_fds(NULL, 1, 0));
+	ROW(-EINVAL, soq_poll_any(NULL, 1, 0));
+	ROW(-EINVAL, soq_poll_any(entry_of(B.s, SOQ_POLL_RECV), 0, 0));
+	ROW(-EINVAL, soq_socket_available(B.s, NULL));
+	ROW(-EINVAL, soq_socket_take_error(B.s, NULL));
 	ROW(-EINVAL, soq_send_to_async(B.datagram, B.idle, some, 8, 0, NULL));
 	ROW(-EINVAL, soq_send_to(B.datagram, some, 8, 0, NULL));
 	ROW(-EINVAL, soq_send_to(B.datagram, NULL, 8, 0, &B.datagram_ep));
@@ -221,6 +230,8 @@ static void rows_states(struct fixture *t)
 	ROW(-EINVAL, soq_recv_batch_async(B.detached, B.idle, message_of(segments, 2), 1, 0));
 	ROW(-EOPNOTSUPP, soq_socket_set_message_info(B.s, SOQ_INFO_PACKET));
 	ROW(-ENOTCONN, soq_shutdown(B.datagram, SOQ_SHUTDOWN_BOTH));
+	ROW(-EINVAL, soq_socket_available(B.listener, &available_out));
+	ROW(-EOPNOTSUPP, soq_socket_at_mark(B.datagram));
 	ROW(-ENOTCONN, soq_recv_from(B.fresh, some, 8, 0, &ep_out));
 	ROW(-EISCONN, soq_send_to_async(B.s, B.idle, some, 8, 0, &B.ep));
 	ROW(-EINVAL, soq_accept_async(B.datagram, B.idle, 0));
@@ -306,6 +317,25 @@ static void rows_flags(struct fixture *t)
 	ROW(-EINVAL, soq_poll_async(B.s, B.idle, 1u << 6, 0));
 	ROW(-EINVAL, soq_poll_async(B.s, B.idle, SOQ_POLL_RECV, SOQ_PEEK));
 	ROW(-EINVAL, soq_poll(B.s, 1u << 31, 0));
+	ROW(-EINVAL, soq_connect_list(B.loop, list_of(&B.ep, 0), 0, &socket_out));
+	ROW(-EINVAL,
+	    soq_connect_list(NULL, &(struct soq_connect_list){ .size = 1 }, 0, &socket_out));
+	ROW(-EINVAL, soq_connect_list_async(
+			     B.loop, B.idle,
+			     &(struct soq_connect_list){ .size = sizeof(struct soq_connect_list),
+							 .type = SOCK_STREAM | SOCK_NONBLOCK,
+							 .endpoints = &B.ep,
+							 .endpoint_count = 1 }));
+	ROW(-EINVAL, soq_connect_list_async(
+			     B.loop, B.idle,
+			     &(struct soq_connect_list){ .size = sizeof(struct soq_connect_list),
+							 .type = SOCK_STREAM,
+							 .endpoints = &B.ep,
+							 .endpoint_count = 1,
+							 .option_count = 1 }));
+	ROW(-EINVAL, soq_listen_fds(NULL, 0, 1u << 31));
+	ROW(-EINVAL, soq_poll_any(entry_of(B.s, 1u << 6), 1, 0));
+	ROW(-EINVAL, soq_poll_any(entry_of(B.s, 0), 1, 0));
 	ROW(-EINVAL, soq_socket_info(B.s, &(struct soq_socket_info){ .size = 1 }));
 	ROW(-EINVAL, soq_loop_run(B.loop, (enum soq_run)3, 0));
 	ROW(-EINVAL, soq_loop_create(&(struct soq_loop_options){ .size = 1 }, &loop_out));

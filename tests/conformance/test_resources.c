@@ -508,6 +508,27 @@ static void multishot_accept_without_memory_ends_and_says_so(struct fixture *t)
 		close(fds[i]);
 }
 
+static void poll_of_many_without_memory_is_refused(struct fixture *t)
+{
+	struct scarce scarce = scarce_of(t);
+	int rc;
+	struct soq_loop *loop = scarce_loop(t, &scarce, INT_MAX, &rc);
+	struct soq_poll_entry entries[3];
+
+	for (unsigned i = 0; i < 3; i++) {
+		entries[i] = (struct soq_poll_entry){ .events = SOQ_POLL_SEND };
+		expect(soq_socket_open(loop, AF_INET, SOCK_DGRAM, 0, &entries[i].socket), 0);
+	}
+	scarce.left = 2;
+	expect(soq_poll_any(entries, 3, FOREVER), -ENOMEM);
+	scarce.left = INT_MAX;
+	expect(soq_poll_any(entries, 3, FOREVER), 3);
+	for (unsigned i = 0; i < 3; i++)
+		expect(soq_close(entries[i].socket), 0);
+	expect(soq_loop_close_all(loop), 0);
+	expect(soq_loop_destroy(loop), 0);
+}
+
 static const struct conf_case cases[] = {
 	CASE(accept_recovers_when_descriptors_come_back, "5d"),
 	CASE(multishot_accept_recovers_when_descriptors_come_back, "5d"),
@@ -524,6 +545,7 @@ static const struct conf_case cases[] = {
 	CASE(failing_allocations_leave_nothing_behind, "19c"),
 	CASE(accept_without_memory_says_so, "1a 19c"),
 	CASE(multishot_accept_without_memory_ends_and_says_so, "1b 19c"),
+	CASE(poll_of_many_without_memory_is_refused, "19c"),
 };
 
 CONF_GROUP(resources, cases)
