@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include "support.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
@@ -322,6 +323,26 @@ static void reset_read_from_the_option_is_still_a_reset(struct fixture *t)
 	expect(soq_close(s), 0);
 }
 
+/* The kernel tells an error once, and here the program has it: only TCP_INFO knows still. */
+static void reset_told_to_another_descriptor_is_still_a_reset(struct fixture *t)
+{
+	int fd, error = 0;
+	struct soq_socket *s = pair_raw(t, AF_INET, &fd);
+	socklen_t size = sizeof(error);
+	int own = soq_socket_release(s);
+	int other = fcntl(own, F_DUPFD_CLOEXEC, 0);
+	char in[4];
+
+	expect(soq_socket_adopt(t->home, own, &s), 0);
+	raw_reset(fd);
+	settle(t);
+	expect(getsockopt(other, SOL_SOCKET, SO_ERROR, &error, &size), 0);
+	expect(error, ECONNRESET);
+	expect(soq_recv(s, in, 4, 0), -ECONNRESET);
+	expect(soq_close(s), 0);
+	close(other);
+}
+
 /* Our side is shut, so nothing but the kernel's own error tells the reset. */
 static void exact_receive_after_own_shutdown_meets_reset(struct fixture *t)
 {
@@ -345,6 +366,7 @@ static void exact_receive_after_own_shutdown_meets_reset(struct fixture *t)
 
 static const struct conf_case cases[] = {
 	SYNC_CASE(reset_read_from_the_option_is_still_a_reset, "7a"),
+	SYNC_CASE(reset_told_to_another_descriptor_is_still_a_reset, "7a"),
 	CASE(exact_receive_after_own_shutdown_meets_reset, "7a 7c"),
 	ROW_CASES(nothing_waiting),
 	ROW_CASES(idle_receive),
