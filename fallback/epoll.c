@@ -194,6 +194,16 @@ static void poll_once(struct soq_loop *loop, struct soq_socket *s, struct soqi_l
 		soqi_finish(loop, request->token, result, false);
 }
 
+/*
+ * Of a connection just accepted the request has mostly not come yet: registered first
+ * it is told when it is there, and a try that fails is saved.
+ */
+static bool is_new(const struct soq_socket *s, const struct soqi_request *request)
+{
+	return (request->kind == SOQI_REQUEST_RECV || request->kind == SOQI_REQUEST_RECV_BUF) &&
+	       !(s->backend_bits & SOQI_EPOLL_REGISTERED) && soqi_is_stream(s);
+}
+
 /* A datagram socket whose receive side is shut says that it would wait, for ever. */
 static bool is_at_its_end(const struct soq_socket *s, const struct soqi_request *request)
 {
@@ -215,6 +225,8 @@ static void epoll_submit(struct soq_loop *loop, struct soq_socket *s, struct soq
 	/* What an earlier connection of this socket left behind says nothing of this one. */
 	if (request->kind == SOQI_REQUEST_CONNECT)
 		s->backend_bits &= ~(blocked | SOQI_EPOLL_BLOCKED_RECV | SOQI_EPOLL_HUP);
+	if (is_new(s, request))
+		s->backend_bits |= blocked;
 	/* What does not wait asks for itself: its receiver may be another. */
 	if ((s->backend_bits & blocked) && !(request->message_flags & MSG_DONTWAIT)) {
 		park(loop, s, lane, request);
