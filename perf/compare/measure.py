@@ -96,7 +96,9 @@ class Bench:
             self.note(f"{label}: no report, or nothing done in a window")
             return None
         times = (result["latency"] or {}).get("service", {}).get("percentiles", {})
+        both = server[cost] + client[cost] if scenario.counts_both else server[cost]
         return {
+            "cost_ns": both,
             "server_ns": server[cost],
             "client_ns": client[cost],
             "rate": result["result"].get("rate") or result["result"]["bytes_per_s"] / 1024,

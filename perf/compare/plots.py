@@ -23,17 +23,18 @@ def save(figure, folder, name):
 
 
 def draw_scenario(result, scenario, folder):
-    """CPU of the server, median and what lies between the quietest and the worst round."""
+    """CPU spent, median and what lies between the quietest and the worst round."""
     lines = [s for s in result.summary if s["scenario"] == scenario.key]
-    lines.sort(key=lambda s: -s["server_ns"])
+    lines.sort(key=lambda s: -s["cost_ns"])
     figure, axes = pyplot.subplots(figsize=(8, 0.4 * len(lines) + 1.2))
     for place, line in enumerate(lines):
-        costs = [r["server_ns"] for r in result.of(scenario.key, line["server"])]
-        value = line["server_ns"]
+        costs = [r["cost_ns"] for r in result.of(scenario.key, line["server"])]
+        value = line["cost_ns"]
         axes.barh(place, value, color=COLOURS.get(line["server"], OTHERS),
                   xerr=[[value - min(costs)], [max(costs) - value]], ecolor="#444444", capsize=2)
     axes.set_yticks(range(len(lines)), [line["server"] for line in lines])
-    axes.set_xlabel(f"server CPU ns per {scenario.unit}; lines: all rounds")
+    whose = "both ends'" if scenario.counts_both else "server"
+    axes.set_xlabel(f"{whose} CPU ns per {scenario.unit}; lines: all rounds")
     axes.set_title(scenario.title)
     save(figure, folder, f"{scenario.key}.svg")
 

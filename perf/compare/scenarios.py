@@ -26,6 +26,10 @@ SERVERS = [
 ]
 
 
+# Bufs as large as the buffers that the other sinks have; soq's default is for requests.
+SINK_POOL = ["--buffer", "512Ki", "--pool-bufs", "64"]
+
+
 class Scenario:
     """One load: a mode of soqperf with its arguments, and the role its server plays."""
 
@@ -40,7 +44,17 @@ class Scenario:
 
     def command(self, command):
         """Of a server that is to play the role."""
-        return command + ([self.role] if self.role else [])
+        if self.role == "--sink" and "--engine" in command:
+            command = [*command, *SINK_POOL]
+        return [*command, *([self.role] if self.role else [])]
+
+    @property
+    def counts_both(self):
+        """
+        Of a stream over loopback the ends share the work as it falls: whoever acknowledges
+        also sends for the other. So what is compared is the cost of both.
+        """
+        return self.mode == "stream"
 
     def serves(self, server):
         """A thread for each of 10,000 connections is no server anybody would write."""

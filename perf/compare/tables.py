@@ -10,7 +10,7 @@ import statistics
 import bars
 from scenarios import EPOLLS, RINGS
 
-COLUMNS = ("server_ns", "client_ns", "rate", "p50_ns", "p99_ns", "enters", "sqes")
+COLUMNS = ("cost_ns", "server_ns", "client_ns", "rate", "p50_ns", "p99_ns", "enters", "sqes")
 
 # Of the rounds' own ratios: the median, half of them between low and high; over whom.
 Ratio = collections.namedtuple("Ratio", "median low high reference")
@@ -46,14 +46,14 @@ class Result:
 
     def best(self, key, references):
         """The one with the least median: one for all rounds, or each would pick its luckiest."""
-        costs = {r: median([row["server_ns"] for row in self.of(key, r)]) for r in references}
+        costs = {r: median([row["cost_ns"] for row in self.of(key, r)]) for r in references}
         costs = {r: cost for r, cost in costs.items() if cost}
         return min(costs, key=costs.get) if costs else None
 
     def ratio(self, key, server, references):
         reference = self.best(key, references)
-        costs = {row["round"]: row["server_ns"] for row in self.of(key, reference)}
-        ratios = sorted(row["server_ns"] / costs[row["round"]]
+        costs = {row["round"]: row["cost_ns"] for row in self.of(key, reference)}
+        ratios = sorted(row["cost_ns"] / costs[row["round"]]
                         for row in self.of(key, server) if row["round"] in costs)
         if not ratios:
             return None
@@ -65,8 +65,8 @@ class Result:
         rows = self.of(key, server)
         line = {"scenario": key, "server": server, "rounds": len(rows)}
         line.update({column: median([r[column] for r in rows]) for column in COLUMNS})
-        costs = [r["server_ns"] for r in rows]
-        line["spread"] = (max(costs) - min(costs)) / line["server_ns"]
+        costs = [r["cost_ns"] for r in rows]
+        line["spread"] = (max(costs) - min(costs)) / line["cost_ns"]
         for name, references in (("to_epoll", EPOLLS), ("to_ring", RINGS)):
             ratio = self.ratio(key, server, references)
             line[name] = ratio and ratio.median
@@ -76,11 +76,13 @@ class Result:
     def print_scenario(self, scenario):
         lines = [s for s in self.summary if s["scenario"] == scenario.key]
         unit = {"request": "req", "connection": "conn", "kib": "KiB"}[scenario.unit]
-        print(f"\n{scenario.title}: server CPU ns for each {scenario.unit}\n")
-        print(f"{'server':<20}{'ns/' + unit:>10}{'/epoll':>8}{'/ring':>8}{unit + '/s':>11}"
-              f"{'p50 us':>9}{'p99 us':>9}{'calls':>8}")
+        whose = "CPU ns of both ends" if scenario.counts_both else "server CPU ns"
+        print(f"\n{scenario.title}: {whose} for each {unit}\n")
+        print(f"{'server':<20}{'ns/' + unit:>10}{'server':>8}{'client':>8}{'/epoll':>8}"
+              f"{'/ring':>8}{unit + '/s':>11}{'p50 us':>9}{'p99 us':>9}{'calls':>8}")
         for s in lines:
-            print(f"{s['server']:<20}{s['server_ns']:>10.0f}{shown(s['to_epoll'], '>8.2f'):>8}"
+            print(f"{s['server']:<20}{s['cost_ns']:>10.0f}{s['server_ns']:>8.0f}"
+                  f"{s['client_ns']:>8.0f}{shown(s['to_epoll'], '>8.2f'):>8}"
                   f"{shown(s['to_ring'], '>8.2f'):>8}{s['rate']:>11.0f}"
                   f"{shown(s['p50_ns'], '>9.1f', 1e3):>9}{shown(s['p99_ns'], '>9.1f', 1e3):>9}"
                   f"{shown(s['calls'], '>8.2f'):>8}")

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* peer-threads: the echo server with blocking calls, a thread for each connection. */
+/*
+ * peer-threads: the servers with blocking calls, a thread for each connection, one for
+ * datagrams.
+ */
 #include "../twins/twin.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -24,11 +28,15 @@ struct connection {
 	unsigned char buffer[TWIN_BUFFER_BYTES]; /* on a stack it would be cleared, so touched */
 };
 
+/* What sinks throw away, which nobody looks at, and the one datagram. */
+static unsigned char hot[TWIN_SINK_BYTES];
+
 static struct {
 	pthread_mutex_t lock; /* of all that follows; taken at begin and end of a connection */
 	struct control_report ended;
 	struct connection open; /* head of a ring */
-	int listen_fd;
+	int fd;                 /* listens, or is the datagram role's */
+	enum twin_role role;
 } server = { .lock = PTHREAD_MUTEX_INITIALIZER,
 	     .open = { .next = &server.open, .prev = &server.open } };
 
@@ -64,9 +72,8 @@ static void end_connection(struct connection *c)
 	free(c);
 }
 
-static void *serve(void *user)
+static void echo(struct connection *c)
 {
-	struct connection *c = user;
 	ssize_t n;
 
 	while ((n = recv(c->fd, c->buffer, sizeof(c->buffer), 0)) > 0) {
@@ -75,19 +82,55 @@ static void *serve(void *user)
 		if (!send_all(c, c->buffer, (size_t)n))
 			break;
 	}
+}
+
+static void sink(struct connection *c)
+{
+	ssize_t n;
+
+	while ((n = recv(c->fd, hot, sizeof(hot), 0)) > 0) {
+		add(&c->calls, 1);
+		add(&c->bytes, (uint64_t)n);
+	}
+}
+
+static void source(struct connection *c)
+{
+	struct iovec parts[TWIN_GATHERED];
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = TWIN_GATHERED };
+	uint64_t position_bytes = 0;
+	ssize_t n;
+
+	do {
+		twin_gather(position_bytes, parts);
+		n = sendmsg(c->fd, &message, MSG_NOSIGNAL);
+		add(&c->calls, 1);
+		if (n > 0)
+			add(&c->bytes, (uint64_t)n);
+		position_bytes += (uint64_t)n;
+	} while (n >= 0);
+}
+
+static void *serve(void *user)
+{
+	struct connection *c = user;
+
+	if (server.role == TWIN_SINK)
+		sink(c);
+	else if (server.role == TWIN_SOURCE)
+		source(c);
+	else
+		echo(c);
 	end_connection(c);
 	return NULL;
 }
 
-static void begin_connection(int fd, const pthread_attr_t *attributes)
+static struct connection *add_connection(int fd)
 {
 	struct connection *c = malloc(sizeof(*c));
-	pthread_t thread;
 
-	if (!c) {
-		close(fd);
-		return;
-	}
+	if (!c)
+		return NULL;
 	c->fd = fd;
 	atomic_init(&c->bytes, 0);
 	atomic_init(&c->calls, 0);
@@ -96,6 +139,40 @@ static void begin_connection(int fd, const pthread_attr_t *attributes)
 	c->prev = server.open.prev;
 	c->prev->next = c;
 	c->next->prev = c;
+	pthread_mutex_unlock(&server.lock);
+	return c;
+}
+
+/* The socket counts as a connection that nobody accepted. */
+static void *echo_datagrams(void *user)
+{
+	struct connection *c = add_connection(server.fd);
+	struct sockaddr_in6 peer; /* as large as either family's */
+
+	(void)user;
+	while (c) {
+		socklen_t peer_bytes = sizeof(peer);
+		ssize_t n = recvfrom(c->fd, hot, sizeof(hot), 0, (struct sockaddr *)&peer,
+				     &peer_bytes);
+
+		add(&c->calls, 2);
+		if (n >= 0 &&
+		    sendto(c->fd, hot, (size_t)n, 0, (struct sockaddr *)&peer, peer_bytes) >= 0)
+			add(&c->bytes, (uint64_t)n);
+	}
+	return NULL;
+}
+
+static void begin_connection(int fd, const pthread_attr_t *attributes)
+{
+	struct connection *c = add_connection(fd);
+	pthread_t thread;
+
+	if (!c) {
+		close(fd);
+		return;
+	}
+	pthread_mutex_lock(&server.lock);
 	server.ended.accepts++;
 	pthread_mutex_unlock(&server.lock);
 	if (pthread_create(&thread, attributes, serve, c) != 0)
@@ -111,7 +188,7 @@ static void *accept_all(void *user)
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attributes, STACK_BYTES);
-	while ((fd = accept4(server.listen_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0 || errno != EBADF) {
+	while ((fd = accept4(server.fd, NULL, NULL, SOCK_CLOEXEC)) >= 0 || errno != EBADF) {
 		if (fd >= 0)
 			begin_connection(fd, &attributes);
 	}
@@ -135,21 +212,24 @@ static void say_report(void)
 int main(int argc, char **argv)
 {
 	static const struct twin twin = { .name = "peer-threads", .engine = "threads" };
-	bool option_given;
+	struct twin_options options;
 	pthread_t thread;
 	sigset_t set;
 	int number;
 
-	server.listen_fd = twin_open(argc, argv, &twin, &option_given);
-	(void)!fcntl(server.listen_fd, F_SETFL, 0); /* to block in accept */
+	server.fd = twin_open(argc, argv, &twin, &options);
+	server.role = options.role;
+	(void)twin_chunk(0);                 /* fills it before there are threads */
+	(void)!fcntl(server.fd, F_SETFL, 0); /* to block in it */
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	if (pthread_create(&thread, NULL, accept_all, NULL) != 0)
+	if (pthread_create(&thread, NULL,
+			   options.role == TWIN_DATAGRAM ? echo_datagrams : accept_all, NULL) != 0)
 		return TWIN_EXIT_CANNOT_RUN;
-	twin_say_listening(server.listen_fd, &twin);
+	twin_say_listening(server.fd, &twin);
 	do {
 		sigwait(&set, &number);
 		say_report();

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define OUTSTANDING 4u
+#define OUTSTANDING 8u
 
 struct source_connection {
 	struct connection base;

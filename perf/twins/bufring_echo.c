@@ -1,173 +1,191 @@
 /* SPDX-License-Identifier: MIT */
-/* The echo server on bare liburing with a ring of provided buffers. */
+/* The echo role on bare liburing with a ring of buffers. */
 #include "bufring_echo.h"
 
 #include <errno.h>
-#include <liburing.h>
-#include <poll.h>
-#include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#define SQ_ENTRIES       1024
-#define CQ_ENTRIES       8192
-#define SLAB_CONNECTIONS 64u
-#define GROUP            0
-#define NO_BUF           UINT16_MAX
+#define NO_BUF       UINT16_MAX
+#define GATHERED_MAX 64u /* buffers of one send */
+#define HELD_MAX     32u /* buffers of a peer that does not read; one enter more may come */
 
-/* What a completion belongs to: the low bits of its pointer. */
-enum tag { TAG_RECEIVE = 0, TAG_SEND = 1, TAG_ACCEPT = 2, TAG_WATCHED = 3, TAG_MASK = 3 };
+/* The lists and requests that a connection cannot be closed before it has left. */
+enum hold {
+	HOLD_RECEIVING = 1, /* a receive is in the kernel */
+	HOLD_STARVED = 2,   /* met an empty ring */
+	HOLD_DIRTY = 4,     /* has something to send */
+	HOLD_BATCH = 8,     /* had a send that the next enter takes */
+	HOLD_WAITING = 16,  /* a send waits in the kernel: its completion will come */
+};
 
-struct connection {
-	int fd;
-	uint16_t first, last; /* filled buffers: the first is being sent */
-	uint32_t sent_bytes;  /* of the first */
-	bool receiving;
-	bool sending; /* handed over, and not known to be out */
-	bool blocked; /* did not go out at once: its completion will come */
+/* How its send went. */
+enum going {
+	GOING_IDLE,   /* there is none */
+	GOING_SILENT, /* handed over; no news is good news */
+	GOING_SHORT,  /* did not go out at once: the rest will wait */
+};
+
+struct bufring_connection {
+	struct uring_connection base;
+	unsigned holds;
+	enum going going;
+	uint16_t first, last;       /* what came and is not out yet */
+	uint16_t held_bufs;         /* their number */
+	uint16_t sending_bufs;      /* the first so many are being sent */
+	uint32_t sent_bytes;        /* of the first */
+	uint64_t cancelled_in_turn; /* the receive was, the last time */
+	bool pausing;               /* has too many of them: the receive is being cancelled */
+	bool paused;                /* receives nothing while it holds so many */
 	bool peer_ended;
 	bool ended;
-	struct connection *next; /* free, starved, or in the batch */
+	struct bufring_connection *next; /* dirty, or in the batch */
+	struct bufring_connection *next_starved;
 };
 
-struct slab {
-	struct slab *next;
-	struct connection connections[SLAB_CONNECTIONS];
-};
-
-struct bufring_echo {
-	struct io_uring ring;
-	struct io_uring_buf_ring *bufs;
-	unsigned char *memory;
-	struct {
-		uint32_t size_bytes;
-		uint16_t next;
-	} filled[BUFRING_BUFS];
-	int listen_fd;
-	int watched_fd;
-	bool watched;
-	struct control_report report;
-	struct slab *slabs;
-	struct connection *free;
-	struct connection *batch;   /* their sends are in the submission queue */
-	struct connection *starved; /* met an empty ring */
-	uint64_t anchor;            /* anything aligned can carry the tags of accept and watch */
-};
-
-static struct io_uring_sqe *get_sqe(struct bufring_echo *e)
+static void prepare_receive(struct bufring_echo *e, struct bufring_connection *c)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&e->ring);
+	struct io_uring_sqe *sqe = uring_sqe(&e->server);
 
-	if (!sqe) {
-		e->report.waits++;
-		io_uring_submit(&e->ring);
-		sqe = io_uring_get_sqe(&e->ring);
-		if (!sqe)
-			abort(); /* an enter that takes nothing from a full queue: a broken kernel */
+	io_uring_prep_recv_multishot(sqe, c->base.slot, NULL, 0, 0);
+	uring_finish(sqe, c, URING_TAG_RECEIVE, IOSQE_BUFFER_SELECT);
+	sqe->buf_group = URING_BUFS_GROUP;
+	c->holds |= HOLD_RECEIVING;
+}
+
+/* What is to be sent as one message, which lives until the enter. */
+static const struct msghdr *gather(struct bufring_echo *e, const struct bufring_connection *c)
+{
+	struct msghdr *message = &e->messages[e->message_count++];
+	uint32_t skipped_bytes = c->sent_bytes;
+	uint16_t id = c->first;
+
+	*message = (struct msghdr){
+		.msg_iov = &e->parts[e->part_count],
+		.msg_iovlen = c->sending_bufs,
+	};
+	for (unsigned i = 0; i < c->sending_bufs; i++) {
+		e->parts[e->part_count++] = (struct iovec){
+			.iov_base = uring_bufs_at(&e->bufs, id) + skipped_bytes,
+			.iov_len = e->filled[id].size_bytes - skipped_bytes,
+		};
+		skipped_bytes = 0;
+		id = e->filled[id].next;
 	}
-	e->report.requests++;
-	return sqe;
+	return message;
 }
 
-static void tag_sqe(struct io_uring_sqe *sqe, void *owner, enum tag tag)
+static uint16_t count_bufs(const struct bufring_echo *e, const struct bufring_connection *c)
 {
-	io_uring_sqe_set_data64(sqe, (uint64_t)(uintptr_t)owner | tag);
-}
+	uint16_t count = 0;
 
-static void prepare_accept(struct bufring_echo *e)
-{
-	struct io_uring_sqe *sqe = get_sqe(e);
-
-	io_uring_prep_multishot_accept(sqe, e->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-	tag_sqe(sqe, &e->anchor, TAG_ACCEPT);
-}
-
-static void prepare_watch(struct bufring_echo *e)
-{
-	struct io_uring_sqe *sqe = get_sqe(e);
-
-	io_uring_prep_poll_add(sqe, e->watched_fd, POLLIN);
-	tag_sqe(sqe, &e->anchor, TAG_WATCHED);
-}
-
-static void prepare_receive(struct bufring_echo *e, struct connection *c)
-{
-	struct io_uring_sqe *sqe = get_sqe(e);
-
-	io_uring_prep_recv_multishot(sqe, c->fd, NULL, 0, 0);
-	io_uring_sqe_set_flags(sqe, IOSQE_BUFFER_SELECT);
-	sqe->buf_group = GROUP;
-	tag_sqe(sqe, c, TAG_RECEIVE);
-	c->receiving = true;
+	for (uint16_t id = c->first; id != NO_BUF && count < GATHERED_MAX; id = e->filled[id].next)
+		count++;
+	return count;
 }
 
 /* Sends at once or not at all, or what is left of that and waits for it. */
-static void prepare_send(struct bufring_echo *e, struct connection *c)
+static void prepare_send(struct bufring_echo *e, struct bufring_connection *c)
 {
-	struct io_uring_sqe *sqe = get_sqe(e);
+	bool waits = c->going == GOING_SHORT;
+	int flags = MSG_NOSIGNAL | MSG_WAITALL | (waits ? 0 : MSG_DONTWAIT);
+	struct io_uring_sqe *sqe = uring_sqe(&e->server);
 
-	io_uring_prep_send(sqe, c->fd,
-			   e->memory + (size_t)c->first * TWIN_BUFFER_BYTES + c->sent_bytes,
-			   e->filled[c->first].size_bytes - c->sent_bytes,
-			   MSG_NOSIGNAL | MSG_WAITALL | (c->blocked ? 0 : MSG_DONTWAIT));
-	if (!c->blocked)
-		io_uring_sqe_set_flags(sqe, IOSQE_CQE_SKIP_SUCCESS);
-	tag_sqe(sqe, c, TAG_SEND);
-	if (c->blocked)
+	if (!waits)
+		c->sending_bufs = count_bufs(e, c);
+	if (c->sending_bufs == 1)
+		io_uring_prep_send(sqe, c->base.slot,
+				   uring_bufs_at(&e->bufs, c->first) + c->sent_bytes,
+				   e->filled[c->first].size_bytes - c->sent_bytes, flags);
+	else
+		io_uring_prep_sendmsg(sqe, c->base.slot, gather(e, c), (unsigned)flags);
+	uring_finish(sqe, c, URING_TAG_SEND, waits ? 0 : IOSQE_CQE_SKIP_SUCCESS);
+	if (waits) {
+		c->holds |= HOLD_WAITING;
 		return;
-	c->sending = true;
+	}
+	c->going = GOING_SILENT;
+	c->holds |= HOLD_BATCH;
 	c->next = e->batch;
 	e->batch = c;
 }
 
-static void give_back(struct bufring_echo *e, struct connection *c)
+static void give_first(struct bufring_echo *e, struct bufring_connection *c)
 {
 	uint16_t id = c->first;
 
 	c->first = e->filled[id].next;
-	c->sent_bytes = 0;
-	io_uring_buf_ring_add(e->bufs, e->memory + (size_t)id * TWIN_BUFFER_BYTES,
-			      TWIN_BUFFER_BYTES, id, io_uring_buf_ring_mask(BUFRING_BUFS), 0);
-	io_uring_buf_ring_advance(e->bufs, 1);
+	c->held_bufs--;
+	uring_bufs_give(&e->bufs, id);
 }
 
-static void end_connection(struct bufring_echo *e, struct connection *c)
+static void end_connection(struct bufring_echo *e, struct bufring_connection *c)
 {
 	c->ended = true;
-	if (c->receiving) {
-		/* The receive's completion ends it. */
-		shutdown(c->fd, SHUT_RDWR);
-		return;
-	}
-	if (c->sending || c->fd < 0)
+	if (c->holds & HOLD_RECEIVING) /* its completion ends it */
+		uring_server_cancel_receive(&e->server, &c->base);
+	if (c->holds)
 		return;
 	while (c->first != NO_BUF)
-		give_back(e, c);
-	close(c->fd);
-	c->fd = -1;
-	c->next = e->free;
-	e->free = c;
+		give_first(e, c);
+	uring_server_end(&e->server, &c->base);
 }
 
-/* The first buffer is out: the next, or the end. */
-static void sent(struct bufring_echo *e, struct connection *c)
+/* What comes next, once nothing of it is being sent. */
+static void go_on(struct bufring_echo *e, struct bufring_connection *c)
 {
-	c->sending = false;
-	c->blocked = false;
-	give_back(e, c);
-	if (c->ended || (c->first == NO_BUF && c->peer_ended))
+	if (c->paused && !c->ended && c->held_bufs < HELD_MAX / 2) {
+		c->paused = false;
+		prepare_receive(e, c);
+	}
+	if (c->holds & (HOLD_DIRTY | HOLD_BATCH | HOLD_WAITING))
+		return;
+	if (c->ended || (c->first == NO_BUF && c->peer_ended)) {
 		end_connection(e, c);
-	else if (c->first != NO_BUF)
-		prepare_send(e, c);
+	} else if (c->first != NO_BUF) {
+		c->holds |= HOLD_DIRTY;
+		c->next = e->dirty;
+		e->dirty = c;
+	}
 }
 
-static void take_buffer(struct bufring_echo *e, struct connection *c,
-			const struct io_uring_cqe *cqe)
+/* Gives back what is out; false if something of the send is left. */
+static bool account(struct bufring_echo *e, struct bufring_connection *c, uint32_t moved_bytes)
 {
-	uint16_t id = (uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
+	c->sent_bytes += moved_bytes;
+	while (c->sending_bufs && c->sent_bytes >= e->filled[c->first].size_bytes) {
+		c->sent_bytes -= e->filled[c->first].size_bytes;
+		give_first(e, c);
+		c->sending_bufs--;
+	}
+	return c->sending_bufs == 0;
+}
 
-	e->report.bytes += (uint64_t)cqe->res;
+/* Only of a send that did not go out at once, and then of its rest. */
+static void on_send(struct uring_server *s, void *owner, const struct io_uring_cqe *cqe)
+{
+	struct bufring_echo *e = (struct bufring_echo *)s;
+	struct bufring_connection *c = owner;
+	bool waited = c->holds & HOLD_WAITING;
+
+	c->holds &= ~(unsigned)HOLD_WAITING;
+	c->going = GOING_SHORT;
+	if (cqe->res < 0 && (cqe->res != -EAGAIN || waited))
+		c->ended = true;
+	else if (account(e, c, cqe->res > 0 ? (uint32_t)cqe->res : 0))
+		c->going = GOING_IDLE;
+	go_on(e, c);
+}
+
+static void take_buf(struct bufring_echo *e, struct bufring_connection *c,
+		     const struct io_uring_cqe *cqe)
+{
+	uint16_t id = uring_bufs_take(&e->bufs, cqe);
+
+	if (cqe->res <= 0 || c->ended) {
+		uring_bufs_give(&e->bufs, id);
+		return;
+	}
+	e->server.report.bytes += (uint64_t)cqe->res;
 	e->filled[id].size_bytes = (uint32_t)cqe->res;
 	e->filled[id].next = NO_BUF;
 	if (c->first != NO_BUF)
@@ -175,224 +193,160 @@ static void take_buffer(struct bufring_echo *e, struct connection *c,
 	else
 		c->first = id;
 	c->last = id;
-	if (!c->sending && !c->ended)
-		prepare_send(e, c);
+	c->held_bufs++;
+	go_on(e, c);
 }
 
-static void on_receive(struct bufring_echo *e, struct connection *c, const struct io_uring_cqe *cqe)
+static void starve(struct bufring_echo *e, struct bufring_connection *c)
 {
-	c->receiving = cqe->flags & IORING_CQE_F_MORE;
-	if (cqe->res > 0)
-		take_buffer(e, c, cqe);
-	if (c->receiving)
+	e->bufs.lacking = true;
+	c->holds |= HOLD_STARVED;
+	c->next_starved = NULL;
+	*e->starved_end = c;
+	e->starved_end = &c->next_starved;
+}
+
+/* As many as there are buffers: the others would only come back. */
+static void feed_starved(struct bufring_echo *e)
+{
+	struct bufring_connection *c;
+
+	for (unsigned i = 0; i < e->bufs.in_ring && (c = e->starved) != NULL; i++) {
+		e->starved = c->next_starved;
+		if (!e->starved)
+			e->starved_end = &e->starved;
+		c->holds &= ~(unsigned)HOLD_STARVED;
+		if (c->ended)
+			end_connection(e, c);
+		else
+			prepare_receive(e, c);
+	}
+	/* They may be quiet, and a send that gives buffers back is. */
+	e->server.hurries = e->starved && (e->bufs.in_ring || e->batch);
+}
+
+/* A cancel misses a receive that is just about to go on: once in each turn. */
+static void pause_hoarder(struct bufring_echo *e, struct bufring_connection *c)
+{
+	uint64_t turn = e->server.report.turns;
+
+	if (c->held_bufs < HELD_MAX || c->cancelled_in_turn == turn || c->ended)
 		return;
-	if (cqe->res == -ENOBUFS && !c->ended && !c->sending) {
-		c->next = e->starved;
-		e->starved = c;
-	} else if ((cqe->res > 0 || cqe->res == -ENOBUFS) && !c->ended) {
-		prepare_receive(e, c);
-	} else if (cqe->res == 0 && c->sending && !c->ended) {
-		c->peer_ended = true; /* it still reads: the rest goes out first */
-	} else {
+	c->cancelled_in_turn = turn;
+	uring_server_cancel_receive(&e->server, &c->base);
+}
+
+/* What comes after a receive that ended with `result`. */
+static void receive_again(struct bufring_echo *e, struct bufring_connection *c, int result)
+{
+	bool is_well = result > 0 || result == -ENOBUFS ||
+		       (result == -ECANCELED && c->cancelled_in_turn);
+
+	if (c->ended) {
 		end_connection(e, c);
-	}
-}
-
-/* Only of a send that did not go out at once, and then of its rest. */
-static void on_send(struct bufring_echo *e, struct connection *c, int result)
-{
-	bool was_blocked = c->blocked;
-
-	if (result > 0)
-		c->sent_bytes += (uint32_t)result;
-	c->blocked = true;
-	if (c->ended || (result < 0 && (result != -EAGAIN || was_blocked))) {
-		c->sending = false;
-		end_connection(e, c);
-	} else if (c->sent_bytes < e->filled[c->first].size_bytes) {
-		prepare_send(e, c);
+	} else if (is_well && c->held_bufs < HELD_MAX) {
+		if (result == -ENOBUFS)
+			starve(e, c);
+		else
+			prepare_receive(e, c);
 	} else {
-		sent(e, c);
+		c->paused = is_well;
+		c->peer_ended = result == 0; /* it still reads: the rest goes out first */
+		c->ended = !is_well && result < 0;
+		go_on(e, c);
 	}
 }
 
-static int grow(struct bufring_echo *e)
+static void on_receive(struct uring_server *s, void *owner, const struct io_uring_cqe *cqe)
 {
-	struct slab *slab = calloc(1, sizeof(*slab));
+	struct bufring_echo *e = (struct bufring_echo *)s;
+	struct bufring_connection *c = owner;
 
-	if (!slab)
-		return -ENOMEM;
-	e->report.allocations++;
-	slab->next = e->slabs;
-	e->slabs = slab;
-	for (unsigned i = 0; i < SLAB_CONNECTIONS; i++) {
-		slab->connections[i].fd = -1;
-		slab->connections[i].next = e->free;
-		e->free = &slab->connections[i];
-	}
-	return 0;
-}
-
-static void on_accept(struct bufring_echo *e, int result, unsigned flags)
-{
-	struct connection *c;
-
-	if (!(flags & IORING_CQE_F_MORE))
-		prepare_accept(e);
-	if (result < 0)
-		return;
-	if (!e->free && grow(e) < 0) {
-		close(result);
+	if (cqe->flags & IORING_CQE_F_BUFFER)
+		take_buf(e, c, cqe);
+	if (cqe->flags & IORING_CQE_F_MORE) {
+		pause_hoarder(e, c);
 		return;
 	}
-	c = e->free;
-	e->free = c->next;
-	*c = (struct connection){ .fd = result, .first = NO_BUF };
-	e->report.accepts++;
-	prepare_receive(e, c);
+	c->holds &= ~(unsigned)HOLD_RECEIVING;
+	receive_again(e, c, cqe->res);
 }
 
-static void on_completion(struct bufring_echo *e, const struct io_uring_cqe *cqe)
+/* What the last enter took and nothing was heard of has gone out. */
+static void conclude_batch(struct bufring_echo *e)
 {
-	void *owner = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)TAG_MASK);
+	struct bufring_connection *c, *next;
 
-	e->report.completions++;
-	switch ((enum tag)(cqe->user_data & TAG_MASK)) {
-	case TAG_RECEIVE:
-		on_receive(e, owner, cqe);
-		break;
-	case TAG_SEND:
-		on_send(e, owner, cqe->res);
-		break;
-	case TAG_ACCEPT:
-		on_accept(e, cqe->res, cqe->flags);
-		break;
-	case TAG_WATCHED:
-		e->watched = true;
-		prepare_watch(e);
-		break;
-	}
-}
-
-/* What the last enter handed over and nothing was heard of has gone out. */
-static void conclude_batch(struct bufring_echo *e, struct connection *batch)
-{
-	struct connection *c;
-
-	while ((c = batch) != NULL) {
-		batch = c->next;
-		if (c->sending && !c->blocked)
-			sent(e, c);
-	}
-	while ((c = e->starved) != NULL) {
-		e->starved = c->next;
-		prepare_receive(e, c);
-	}
-}
-
-int bufring_echo_turn(struct bufring_echo *e, bool wait)
-{
-	struct connection *batch = e->batch;
-	struct io_uring_cqe *cqe;
-	unsigned head, count = 0;
-	int ret;
-
-	e->report.waits++;
-	e->report.turns++;
-	e->batch = NULL;
-	if (wait)
-		ret = io_uring_submit_and_wait(&e->ring, 1);
-	else
-		ret = io_uring_submit_and_get_events(&e->ring);
-	if (ret < 0 && ret != -EINTR && ret != -EBUSY && ret != -EAGAIN)
-		return ret;
-	e->watched = false;
-	io_uring_for_each_cqe (&e->ring, head, cqe) {
-		on_completion(e, cqe);
-		count++;
-	}
-	io_uring_cq_advance(&e->ring, count);
-	conclude_batch(e, batch);
-	return e->watched ? TWIN_TURN_WATCHED : TWIN_TURN_ECHO;
-}
-
-const struct control_report *bufring_echo_report(const struct bufring_echo *e)
-{
-	return &e->report;
-}
-
-static int make_bufs(struct bufring_echo *e)
-{
-	size_t ring_bytes = BUFRING_BUFS * sizeof(struct io_uring_buf);
-	struct io_uring_buf_reg reg = { .ring_entries = BUFRING_BUFS, .bgid = GROUP };
-	void *memory = mmap(NULL, ring_bytes + (size_t)BUFRING_BUFS * TWIN_BUFFER_BYTES,
-			    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1,
-			    0);
-
-	if (memory == MAP_FAILED)
-		return -ENOMEM;
-	e->bufs = memory;
-	e->memory = (unsigned char *)memory + ring_bytes;
-	reg.ring_addr = (uintptr_t)memory;
-	io_uring_buf_ring_init(e->bufs);
-	for (unsigned i = 0; i < BUFRING_BUFS; i++)
-		io_uring_buf_ring_add(e->bufs, e->memory + (size_t)i * TWIN_BUFFER_BYTES,
-				      TWIN_BUFFER_BYTES, (uint16_t)i,
-				      io_uring_buf_ring_mask(BUFRING_BUFS), (int)i);
-	io_uring_buf_ring_advance(e->bufs, BUFRING_BUFS);
-	return io_uring_register_buf_ring(&e->ring, &reg, 0);
-}
-
-int bufring_echo_create(int listen_fd, int watched_fd, struct bufring_echo **out)
-{
-	struct io_uring_params params = {
-		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-			 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE,
-		.cq_entries = CQ_ENTRIES,
-	};
-	struct bufring_echo *e = calloc(1, sizeof(*e));
-	int ret;
-
-	if (!e)
-		return -ENOMEM;
-	e->listen_fd = listen_fd;
-	e->watched_fd = watched_fd;
-	ret = io_uring_queue_init_params(SQ_ENTRIES, &e->ring, &params);
-	if (ret < 0) {
-		free(e);
-		return ret;
-	}
-	ret = make_bufs(e);
-	if (ret < 0) {
-		bufring_echo_destroy(e);
-		return ret;
-	}
-	/* Worth a little, and not there before Linux 5.18. */
-	(void)!io_uring_register_ring_fd(&e->ring);
-	prepare_accept(e);
-	if (watched_fd >= 0)
-		prepare_watch(e);
-	*out = e;
-	return 0;
-}
-
-void bufring_echo_destroy(struct bufring_echo *e)
-{
-	struct slab *slab;
-
-	for (slab = e->slabs; slab; slab = slab->next) {
-		for (unsigned i = 0; i < SLAB_CONNECTIONS; i++) {
-			if (slab->connections[i].fd >= 0)
-				close(slab->connections[i].fd);
+	for (c = e->batch, e->batch = NULL; c; c = next) {
+		next = c->next;
+		c->holds &= ~(unsigned)HOLD_BATCH;
+		if (c->going == GOING_SILENT) {
+			while (c->sending_bufs) {
+				give_first(e, c);
+				c->sending_bufs--;
+			}
+			c->going = GOING_IDLE;
 		}
+		go_on(e, c);
 	}
-	/* Ends what the kernel still has of the buffers before they are freed. */
-	io_uring_queue_exit(&e->ring);
-	if (e->bufs)
-		munmap(e->bufs, BUFRING_BUFS * (sizeof(struct io_uring_buf) + TWIN_BUFFER_BYTES));
-	while ((slab = e->slabs) != NULL) {
-		e->slabs = slab->next;
-		free(slab);
-	}
-	free(e);
 }
+
+static void send_dirty(struct bufring_echo *e)
+{
+	struct bufring_connection *c, *next;
+
+	e->part_count = 0;
+	e->message_count = 0;
+	for (c = e->dirty, e->dirty = NULL; c; c = next) {
+		next = c->next;
+		c->holds &= ~(unsigned)HOLD_DIRTY;
+		if (c->ended)
+			end_connection(e, c);
+		else
+			prepare_send(e, c);
+	}
+}
+
+static void after_turn(struct uring_server *s)
+{
+	struct bufring_echo *e = (struct bufring_echo *)s;
+
+	if (!s->settled)
+		return;
+	conclude_batch(e);
+	send_dirty(e);
+	uring_bufs_refill(&e->bufs);
+	feed_starved(e);
+}
+
+static void begin(struct uring_server *s, struct uring_connection *base)
+{
+	struct bufring_connection *c = (struct bufring_connection *)base;
+
+	c->first = NO_BUF;
+	prepare_receive((struct bufring_echo *)s, c);
+}
+
+static int open_bufs(struct uring_server *s)
+{
+	struct bufring_echo *e = (struct bufring_echo *)s;
+
+	e->starved_end = &e->starved;
+	return uring_bufs_open(&e->bufs, &s->ring, BUFRING_BUFS, TWIN_BUFFER_BYTES);
+}
+
+static void close_bufs(struct uring_server *s)
+{
+	uring_bufs_close(&((struct bufring_echo *)s)->bufs);
+}
+
+const struct uring_role bufring_echo_role = {
+	.server_bytes = sizeof(struct bufring_echo),
+	.connection_bytes = sizeof(struct bufring_connection),
+	.open = open_bufs,
+	.close = close_bufs,
+	.begin = begin,
+	.on_receive = on_receive,
+	.on_send = on_send,
+	.after_turn = after_turn,
+};

@@ -7,23 +7,38 @@
 #ifndef TWINS_EPOLL_ECHO_H
 #define TWINS_EPOLL_ECHO_H
 
-#include "twin.h"
+#include "epoll_server.h"
 
-struct epoll_echo;
+/* A server of epoll_echo_role, by the names that the harness has for it. */
+struct epoll_echo {
+	struct epoll_server server;
+};
 
-/*
- * `listen_fd` is nonblocking and stays the caller's. `watched_fd` (-1: none) ends a
- * turn with TWIN_TURN_WATCHED when it is readable. Returns 0 or -errno.
- */
-int epoll_echo_create(int listen_fd, int watched_fd, bool edge_triggered, struct epoll_echo **out);
+static inline int epoll_echo_create(int listen_fd, int watched_fd, bool edge_triggered,
+				    struct epoll_echo **out)
+{
+	struct epoll_server *server;
+	int ret;
 
-/* Waits once (-1: for ever) and serves what is ready. Returns enum twin_turn or -errno. */
-int epoll_echo_turn(struct epoll_echo *e, int timeout_ms);
+	ret = epoll_server_create(listen_fd, watched_fd, edge_triggered, &epoll_echo_role, &server);
+	if (ret == 0)
+		*out = (struct epoll_echo *)server;
+	return ret;
+}
 
-/* The counters so far. */
-const struct control_report *epoll_echo_report(const struct epoll_echo *e);
+static inline int epoll_echo_turn(struct epoll_echo *e, int timeout_ms)
+{
+	return epoll_server_turn(&e->server, timeout_ms);
+}
 
-/* Closes every connection. */
-void epoll_echo_destroy(struct epoll_echo *e);
+static inline const struct control_report *epoll_echo_report(const struct epoll_echo *e)
+{
+	return &e->server.report;
+}
+
+static inline void epoll_echo_destroy(struct epoll_echo *e)
+{
+	epoll_server_destroy(&e->server);
+}
 
 #endif

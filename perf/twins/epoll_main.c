@@ -1,30 +1,39 @@
 /* SPDX-License-Identifier: MIT */
-/* twin-epoll: the echo server on bare epoll as a program. */
-#include "epoll_echo.h"
+/* twin-epoll: the servers on bare epoll as a program. */
+#include "epoll_server.h"
 
-static int create(int listen_fd, int watched_fd, bool edge_triggered, void **state_out)
+static int create(int fd, int watched_fd, const struct twin_options *options, void **state_out)
 {
-	struct epoll_echo *e;
-	int ret = epoll_echo_create(listen_fd, watched_fd, edge_triggered, &e);
+	static const struct epoll_role *const roles[] = {
+		[TWIN_ECHO] = &epoll_echo_role,
+		[TWIN_SINK] = &epoll_sink_role,
+		[TWIN_SOURCE] = &epoll_source_role,
+		[TWIN_DATAGRAM] = &epoll_datagram_role,
+	};
+	struct epoll_server *s;
+	int ret;
 
+	ret = epoll_server_create(fd, watched_fd, options->option_given, roles[options->role], &s);
 	if (ret == 0)
-		*state_out = e;
+		*state_out = s;
 	return ret;
 }
 
 static int turn(void *state)
 {
-	return epoll_echo_turn(state, -1);
+	return epoll_server_turn(state, -1);
 }
 
 static const struct control_report *report(const void *state)
 {
-	return epoll_echo_report(state);
+	const struct epoll_server *s = state;
+
+	return &s->report;
 }
 
 static void destroy(void *state)
 {
-	epoll_echo_destroy(state);
+	epoll_server_destroy(state);
 }
 
 int main(int argc, char **argv)

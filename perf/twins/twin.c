@@ -36,17 +36,27 @@ static char *split(char *host, char **host_out)
 	return colon + 1;
 }
 
-static int open_listener(const struct addrinfo *address)
+static void set_stream_options(int fd)
 {
-	int on = 1, fd;
+	int on = 1;
 
-	fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	/* Accepted connections inherit it: no system call for each. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (bind(fd, address->ai_addr, address->ai_addrlen) < 0 || listen(fd, SOMAXCONN) < 0) {
+}
+
+static int open_socket(const struct addrinfo *address)
+{
+	bool is_stream = address->ai_socktype == SOCK_STREAM;
+	int fd;
+
+	fd = socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (is_stream)
+		set_stream_options(fd);
+	if (bind(fd, address->ai_addr, address->ai_addrlen) < 0 ||
+	    (is_stream && listen(fd, SOMAXCONN) < 0)) {
 		int error = errno;
 
 		close(fd);
@@ -55,11 +65,11 @@ static int open_listener(const struct addrinfo *address)
 	return fd;
 }
 
-int twin_listen(const char *text)
+static int open_at(const char *text, int type)
 {
 	struct addrinfo hints = {
 		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
-		.ai_socktype = SOCK_STREAM,
+		.ai_socktype = type,
 	};
 	struct addrinfo *address;
 	char copy[128], *host, *port;
@@ -69,9 +79,28 @@ int twin_listen(const char *text)
 	port = split(copy, &host);
 	if (!port || getaddrinfo(host, port, &hints, &address) != 0)
 		return -EINVAL;
-	fd = open_listener(address);
+	fd = open_socket(address);
 	freeaddrinfo(address);
 	return fd;
+}
+
+int twin_listen(const char *text)
+{
+	return open_at(text, SOCK_STREAM);
+}
+
+const unsigned char *twin_chunk(uint64_t position)
+{
+	/* Twice, so that whole chunks can be sent from any position. */
+	static unsigned char chunks[2 * TWIN_CHUNK_BYTES];
+	static bool filled;
+
+	if (!filled) {
+		for (unsigned i = 0; i < sizeof(chunks); i++)
+			chunks[i] = (unsigned char)(i % TWIN_CHUNK_BYTES * 31 + 7);
+		filled = true;
+	}
+	return chunks + position % TWIN_CHUNK_BYTES;
 }
 
 void twin_say_listening(int fd, const struct twin *twin)
@@ -123,20 +152,20 @@ static bool take_signals(int signal_fd, const struct twin *twin, const void *sta
 	return go_on;
 }
 
-static int serve(int listen_fd, int signal_fd, bool option_given, const struct twin *twin)
+static int serve(int fd, int signal_fd, const struct twin_options *options, const struct twin *twin)
 {
 	void *state;
 	int ret;
 
-	ret = twin->create(listen_fd, signal_fd, option_given, &state);
+	ret = twin->create(fd, signal_fd, options, &state);
 	if (ret < 0) {
 		fprintf(stderr, "%s: cannot run: %s\n", twin->name, strerror(-ret));
 		return EXIT_CANNOT_RUN;
 	}
-	twin_say_listening(listen_fd, twin);
+	twin_say_listening(fd, twin);
 	do {
 		ret = twin->turn(state);
-	} while (ret == TWIN_TURN_ECHO ||
+	} while (ret == TWIN_TURN_SERVED ||
 		 (ret == TWIN_TURN_WATCHED && take_signals(signal_fd, twin, state)));
 	say_report(twin, state);
 	twin->destroy(state);
@@ -147,26 +176,52 @@ static int serve(int listen_fd, int signal_fd, bool option_given, const struct t
 
 static int usage(const struct twin *twin, FILE *file, int code)
 {
-	fprintf(file, "%s ENDPOINT%s%s%s\n", twin->name, twin->option ? " [" : "",
-		twin->option ? twin->option : "", twin->option ? "]" : "");
+	fprintf(file, "%s ENDPOINT%s%s%s [--sink|--source|--datagram]\n", twin->name,
+		twin->option ? " [" : "", twin->option ? twin->option : "",
+		twin->option ? "]" : "");
 	fprintf(file, "Echoes at ENDPOINT (ADDRESS:PORT, [ADDRESS]:PORT; port 0 takes a free one)\n"
-		      "until SIGTERM; prints where, and its counters at SIGUSR1 and at the end.\n");
+		      "until SIGTERM; prints where, and its counters at SIGUSR1 and at the end.\n"
+		      "  --sink      receive only\n"
+		      "  --source    send only: 64 KiB of which byte i is i * 31 + 7, for ever\n"
+		      "  --datagram  echo over UDP\n");
 	if (twin->option)
-		fprintf(file, "  %s  %s\n", twin->option, twin->option_help);
+		fprintf(file, "  %-11s %s\n", twin->option, twin->option_help);
 	return code;
 }
 
-int twin_open(int argc, char **argv, const struct twin *twin, bool *option_given_out)
+static bool take_role(const char *text, enum twin_role *role_out)
+{
+	static const struct {
+		const char *text;
+		enum twin_role role;
+	} roles[] = {
+		{ "--sink", TWIN_SINK },
+		{ "--source", TWIN_SOURCE },
+		{ "--datagram", TWIN_DATAGRAM },
+	};
+
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+		if (strcmp(text, roles[i].text) == 0 && *role_out == TWIN_ECHO) {
+			*role_out = roles[i].role;
+			return true;
+		}
+	}
+	return false;
+}
+
+int twin_open(int argc, char **argv, const struct twin *twin, struct twin_options *options_out)
 {
 	const char *endpoint = NULL;
-	int listen_fd;
+	int fd;
 
-	*option_given_out = false;
+	*options_out = (struct twin_options){ .role = TWIN_ECHO };
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--help") == 0)
 			exit(usage(twin, stdout, EXIT_SUCCESS));
+		if (take_role(argv[i], &options_out->role))
+			continue;
 		if (twin->option && strcmp(argv[i], twin->option) == 0)
-			*option_given_out = true;
+			options_out->option_given = true;
 		else if (argv[i][0] != '-' && !endpoint)
 			endpoint = argv[i];
 		else
@@ -175,21 +230,21 @@ int twin_open(int argc, char **argv, const struct twin *twin, bool *option_given
 	if (!endpoint)
 		exit(usage(twin, stderr, EXIT_USAGE));
 	limits_raise_files();
-	listen_fd = twin_listen(endpoint);
-	if (listen_fd < 0) {
-		fprintf(stderr, "%s: %s: %s\n", twin->name, endpoint, strerror(-listen_fd));
+	fd = open_at(endpoint, options_out->role == TWIN_DATAGRAM ? SOCK_DGRAM : SOCK_STREAM);
+	if (fd < 0) {
+		fprintf(stderr, "%s: %s: %s\n", twin->name, endpoint, strerror(-fd));
 		exit(EXIT_CANNOT_RUN);
 	}
-	return listen_fd;
+	return fd;
 }
 
 int twin_main(int argc, char **argv, const struct twin *twin)
 {
-	bool option_given;
-	int listen_fd, code;
+	struct twin_options options;
+	int fd, code;
 
-	listen_fd = twin_open(argc, argv, twin, &option_given);
-	code = serve(listen_fd, open_signals(), option_given, twin);
-	close(listen_fd);
+	fd = twin_open(argc, argv, twin, &options);
+	code = serve(fd, open_signals(), &options, twin);
+	close(fd);
 	return code;
 }

@@ -1,40 +1,39 @@
 /* SPDX-License-Identifier: MIT */
-/* twin-uring: the echo servers on bare liburing as a program. */
-#include "bufring_echo.h"
-#include "uring_echo.h"
+/* twin-uring: the servers on bare liburing as a program. */
+#include "uring_server.h"
 
-#include <stddef.h>
-
-/* One of the two is there. */
-static struct uring_echo *single;
-static struct bufring_echo *bufring;
-
-static int create(int listen_fd, int watched_fd, bool option_given, void **state_out)
+static int create(int fd, int watched_fd, const struct twin_options *options, void **state_out)
 {
-	*state_out = NULL;
-	return option_given ? bufring_echo_create(listen_fd, watched_fd, &bufring)
-			    : uring_echo_create(listen_fd, watched_fd, &single);
+	static const struct uring_role *const roles[][2] = {
+		[TWIN_ECHO] = { &uring_echo_role, &bufring_echo_role },
+		[TWIN_SINK] = { &uring_sink_role, &bufring_sink_role },
+		[TWIN_SOURCE] = { &uring_source_role, &uring_source_role },
+		[TWIN_DATAGRAM] = { &uring_datagram_role, &bufring_datagram_role },
+	};
+	struct uring_server *s;
+	int ret;
+
+	ret = uring_server_create(fd, watched_fd, roles[options->role][options->option_given], &s);
+	if (ret == 0)
+		*state_out = s;
+	return ret;
 }
 
 static int turn(void *state)
 {
-	(void)state;
-	return single ? uring_echo_turn(single, true) : bufring_echo_turn(bufring, true);
+	return uring_server_turn(state, true);
 }
 
 static const struct control_report *report(const void *state)
 {
-	(void)state;
-	return single ? uring_echo_report(single) : bufring_echo_report(bufring);
+	const struct uring_server *s = state;
+
+	return &s->report;
 }
 
 static void destroy(void *state)
 {
-	(void)state;
-	if (single)
-		uring_echo_destroy(single);
-	else
-		bufring_echo_destroy(bufring);
+	uring_server_destroy(state);
 }
 
 int main(int argc, char **argv)
