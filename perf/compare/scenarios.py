@@ -26,6 +26,8 @@ SERVERS = [
 ]
 
 
+# As the raw rings have: they pay for connections of more than a dozen requests.
+DIRECT = ["--direct", "16384"]
 # Bufs as large as the buffers that the other sinks have; soq's default is for requests.
 SINK_POOL = ["--buffer", "512Ki", "--pool-bufs", "64"]
 
@@ -46,6 +48,8 @@ class Scenario:
         """Of a server that is to play the role."""
         if self.role == "--sink" and "--engine" in command:
             command = [*command, *SINK_POOL]
+        if self.mode == "rr" and not self.role and "uring" in command:
+            command = [*command, *DIRECT]
         return [*command, *([self.role] if self.role else [])]
 
     @property

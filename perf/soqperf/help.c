@@ -72,6 +72,8 @@ static const char help_common[] =
 	"      --buffer SIZE       of a buffer, or of a buf of the pool (16Ki; 512 to 16Mi)\n"
 	"      --pool-bufs N       bufs in the pool (128)\n"
 	"      --pool-share N      of them one connection may have (an eighth)\n"
+	"      --direct N          of the own server, on io_uring: places for direct descriptors "
+	"(0)\n"
 	"  -A, --affinity WHERE    none, same, split, or CLIENT:SERVER CPUs (none)\n"
 	"  -J, --json[=FILE]       one JSON document (schema soqperf/1, integer ns)\n"
 	"      --csv, --no-header  one CSV row\n"
@@ -91,9 +93,8 @@ static const char help_server[] =
 	"      --sink, --source, --datagram\n"
 	"                          the same, as other measured servers have it\n"
 	"      --engine E          uring, epoll or auto (auto)\n"
-	"      --receive, --buffer, --pool-bufs, --pool-share, -A: as for rr; datagrams always "
-	"come\n"
-	"                          from a pool, and have 384 bytes less than a buf\n"
+	"      --receive, --buffer, --pool-bufs, --pool-share, --direct, -A: as for rr; datagrams\n"
+	"                          always come from a pool, and have 384 bytes less than a buf\n"
 	"  -q, --quiet             nothing on stderr but errors\n";
 
 bool options_help(const char *subcommand)

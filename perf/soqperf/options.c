@@ -29,6 +29,7 @@ enum long_option {
 	OPTION_BUFFER,
 	OPTION_POOL_BUFS,
 	OPTION_POOL_SHARE,
+	OPTION_DIRECT,
 	OPTION_TRANSPORT,
 	OPTION_IDLE,
 	OPTION_REVERSE,
@@ -67,6 +68,7 @@ static const struct {
 	{ "buffer", required_argument, OPTION_BUFFER, ALL },
 	{ "pool-bufs", required_argument, OPTION_POOL_BUFS, ALL },
 	{ "pool-share", required_argument, OPTION_POOL_SHARE, ALL },
+	{ "direct", required_argument, OPTION_DIRECT, ALL },
 	{ "role", required_argument, OPTION_ROLE, SUBCOMMAND_SERVER },
 	{ "sink", no_argument, OPTION_SINK, SUBCOMMAND_SERVER },
 	{ "source", no_argument, OPTION_SOURCE, SUBCOMMAND_SERVER },
@@ -164,6 +166,8 @@ static int take_service(struct options *o, int option, const char *value)
 		return parse_u32("not a number of bufs", value, SOQ_POOL_BUFS_MAX, &s->pool_bufs);
 	case OPTION_POOL_SHARE:
 		return parse_u32("not a share", value, SOQ_POOL_BUFS_MAX, &s->pool_share);
+	case OPTION_DIRECT:
+		return parse_u32("not a number of places", value, 1u << 20, &s->direct_count);
 	case OPTION_ROLE:
 		return parse_role(value, &o->role);
 	case OPTION_SINK:

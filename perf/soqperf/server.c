@@ -149,6 +149,7 @@ int server_run(const struct server_options *options)
 	struct soq_loop_options loop_options = {
 		.size = sizeof(loop_options),
 		.backend = options->backend,
+		.direct_count = options->service.direct_count,
 	};
 	int ret, code;
 

@@ -19,6 +19,7 @@ struct service_options {
 	uint32_t buffer_bytes; /* of a buffer, or of a buf: as above, or the library's */
 	uint32_t pool_bufs;
 	uint32_t pool_share;
+	uint32_t direct_count; /* places for direct descriptors, on io_uring */
 };
 
 struct service_counters {

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #define NO_BUF       UINT16_MAX
-#define GATHERED_MAX 64u /* buffers of one send */
+#define GATHERED_MAX 32u /* buffers of one send */
 #define HELD_MAX     32u /* buffers of a peer that does not read; one enter more may come */
 
 /* The lists and requests that a connection cannot be closed before it has left. */
@@ -34,7 +34,6 @@ struct bufring_connection {
 	uint16_t sending_bufs;      /* the first so many are being sent */
 	uint32_t sent_bytes;        /* of the first */
 	uint64_t cancelled_in_turn; /* the receive was, the last time */
-	bool pausing;               /* has too many of them: the receive is being cancelled */
 	bool paused;                /* receives nothing while it holds so many */
 	bool peer_ended;
 	bool ended;
@@ -332,7 +331,7 @@ static int open_bufs(struct uring_server *s)
 	struct bufring_echo *e = (struct bufring_echo *)s;
 
 	e->starved_end = &e->starved;
-	return uring_bufs_open(&e->bufs, &s->ring, BUFRING_BUFS, TWIN_BUFFER_BYTES);
+	return uring_bufs_open(&e->bufs, &s->ring, BUFRING_BUFS, BUFRING_BUF_BYTES);
 }
 
 static void close_bufs(struct uring_server *s)

@@ -112,8 +112,8 @@ static inline struct io_uring_sqe *uring_sqe(struct uring_server *s)
 }
 
 /*
- * The last step for a request of a direct descriptor: a connection's, or the socket of
- * a role without a listener, which has slot 0. `flags` are IOSQE_.
+ * The last step of a request on a direct descriptor: a connection's, or slot 0 for the
+ * socket of a role without a listener. `flags` are IOSQE_.
  */
 static inline void uring_finish(struct io_uring_sqe *sqe, void *owner, enum uring_tag tag,
 				unsigned flags)
