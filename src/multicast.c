@@ -76,12 +76,15 @@ static int membership_read(const struct soq_socket *s, const struct soq_endpoint
 static int tell(const struct soq_socket *s, const struct membership *m, int name, int source_name)
 {
 	int level = m->request.gsr_group.ss_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP;
-	struct group_req any = { .gr_interface = m->request.gsr_interface,
-				 .gr_group = m->request.gsr_group };
-	int rc = m->has_source
-			 ? setsockopt(s->fd, level, source_name, &m->request, sizeof(m->request))
-			 : setsockopt(s->fd, level, name, &any, sizeof(any));
+	struct group_req any;
+	int rc;
 
+	/* Its gap as well: the kernel is given no bytes of our stack. */
+	memset(&any, 0, sizeof(any));
+	any.gr_interface = m->request.gsr_interface;
+	any.gr_group = m->request.gsr_group;
+	rc = m->has_source ? setsockopt(s->fd, level, source_name, &m->request, sizeof(m->request))
+			   : setsockopt(s->fd, level, name, &any, sizeof(any));
 	return rc == 0 ? 0 : -errno;
 }
 

@@ -208,7 +208,7 @@ static void fault_arrival(struct world *w, const struct side *client,
 		(void)!soq_endpoint_format(&at, here, sizeof(here));
 	(void)!soq_endpoint_format(peer, now, sizeof(now));
 	(void)!soq_endpoint_format(&client->seen, before, sizeof(before));
-	snprintf(text, sizeof(text), "arrival %u of %u connects: %.40s, before %.40s, at %.40s%s",
+	snprintf(text, sizeof(text), "arrival %u of %u connects: %.28s, before %.28s, at %.28s%s",
 		 client->arrivals + 1, client->connects, now, before, here,
 		 client->s ? "" : ", client closed");
 	fault(w, text, ACCEPT, client->serial);
