@@ -202,13 +202,13 @@ static void fault_arrival(struct world *w, const struct side *client,
 	char here[SOQ_ENDPOINT_TEXT_MAX] = "", now[SOQ_ENDPOINT_TEXT_MAX] = "",
 	     before[SOQ_ENDPOINT_TEXT_MAX] = "";
 	struct soq_endpoint at;
-	char text[sizeof(w->fault)];
+	char text[150];
 
 	if (soq_socket_local((struct soq_socket *)(uintptr_t)s, &at) == 0)
 		(void)!soq_endpoint_format(&at, here, sizeof(here));
 	(void)!soq_endpoint_format(peer, now, sizeof(now));
 	(void)!soq_endpoint_format(&client->seen, before, sizeof(before));
-	snprintf(text, sizeof(text), "arrival %u of %u connects: %.28s, before %.28s, at %.28s%s",
+	snprintf(text, sizeof(text), "arrival %u of %u connects: %.24s, before %.24s, at %.24s%s",
 		 client->arrivals + 1, client->connects, now, before, here,
 		 client->s ? "" : ", client closed");
 	fault(w, text, ACCEPT, client->serial);
