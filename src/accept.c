@@ -34,6 +34,7 @@ void soqi_accept_arrived(struct soq_loop *loop, struct soq_socket *s, struct soq
 		return;
 	}
 	soqi_socket_is(accepted, fd, s->family, s->type, s->protocol);
+	accepted->credentials = s->credentials; /* the kernel hands it down */
 	accepted->phase = SOQI_PHASE_CONNECTED;
 	soqi_op_more(loop, op, accepted);
 	if (op->priv.events >= SOQI_ARRIVALS_MAX) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Descriptors in and out, sockets on and off a loop. */
+#include "descriptors.h"
 #include "detached.h"
 
 #include <errno.h>
@@ -87,6 +88,7 @@ static void state_read(struct soq_socket *s)
 	else if (getpeername(s->fd, (struct sockaddr *)&peer, &size_bytes) == 0)
 		s->phase = SOQI_PHASE_CONNECTED;
 	state_of_tcp(s);
+	soqi_credentials_note(s);
 	s->linger_s = linger_of(s->fd);
 	s->receive_timeout_ns = timeout_of(s->fd, SO_RCVTIMEO);
 	s->send_timeout_ns = timeout_of(s->fd, SO_SNDTIMEO);
@@ -251,6 +253,7 @@ static int move(struct soq_socket *s, struct soq_loop *loop, struct soq_socket *
 	to->send_timeout_ns = s->send_timeout_ns;
 	to->error = s->error;
 	to->shut_send = s->shut_send;
+	to->credentials = s->credentials;
 	to->multicast_interface = s->multicast_interface;
 	to->epipe_seen = s->epipe_seen;
 	to->fin_seen = s->fin_seen;

@@ -181,6 +181,9 @@ static void blank(struct soq_message *message)
 	message->segment_size_bytes = 0;
 	message->ecn = 0;
 	message->dscp = 0;
+	message->pid = 0;
+	message->uid = UINT32_MAX;
+	message->gid = UINT32_MAX;
 }
 
 void soqi_ancillary_read(const void *control, size_t control_bytes, bool cut,

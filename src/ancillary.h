@@ -18,6 +18,10 @@
 #define UDP_GRO 104
 #endif
 
+/* What a program may choose, or name in a send. */
+#define SOQI_INFO_ALL                                                                              \
+	(SOQ_INFO_SEGMENTS | SOQ_INFO_ECN | SOQ_INFO_PACKET | SOQ_INFO_TIME | SOQ_INFO_CREDENTIALS)
+
 /*
  * Writes what a send of `message` tells into its control room, of the bits in `info`;
  * `family` is the socket's, `mapped` that the datagram leaves an IPv6 socket as IPv4.

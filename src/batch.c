@@ -2,6 +2,7 @@
 /* Batches of messages: sendmmsg(2) and recvmmsg(2). */
 #include "batch.h"
 
+#include "descriptors.h"
 #include "own.h"
 
 #include <errno.h>
@@ -24,6 +25,8 @@ bool soqi_batch_serves_messages(const struct soq_socket *s, const struct soq_op 
 {
 	if (op->priv.flags & SOQI_OP_BATCH)
 		return true;
+	if (s->family == AF_UNIX)
+		return soqi_descriptors_serve(s, op->priv.message);
 	if (op->priv.kind != SOQI_KIND_SEND)
 		return false;
 	/* Begun in pieces, whatever another thread has found out since. */
@@ -114,7 +117,7 @@ int soqi_batch_call(int fd, struct mmsghdr *headers, unsigned count, int flags)
 	return result < 0 ? -errno : result;
 }
 
-/* The messages from `m` on in one call, up to one that is to be cut here. */
+/* The messages from `m` on in one call, up to one that is to be cut, or has descriptors. */
 static int32_t chunk_send(const struct soq_socket *s, struct soq_message *m, unsigned max,
 			  struct soqi_batch_room *room, enum soqi_split split)
 {
@@ -122,7 +125,7 @@ static int32_t chunk_send(const struct soq_socket *s, struct soq_message *m, uns
 	int sent;
 
 	for (; count < max && count < SOQI_BATCH_MESSAGES; count++) {
-		if (soqi_split_is_here(&m[count], split))
+		if (soqi_split_is_here(&m[count], split) || soqi_descriptors_serve(s, &m[count]))
 			break;
 		soqi_message_header(s, &m[count], false, ~0u, &room->headers[count].msg_hdr);
 	}
@@ -150,6 +153,17 @@ static int32_t next_in_pieces(const struct soq_socket *s, struct soq_op *op, str
 	return 1;
 }
 
+/* One that has descriptors. */
+static int32_t next_alone(const struct soq_socket *s, struct soq_message *m)
+{
+	int32_t sent = soqi_descriptors_send(s, m);
+
+	if (sent < 0)
+		return sent;
+	m->length_bytes = (uint64_t)sent;
+	return 1;
+}
+
 static int32_t batch_send(const struct soq_socket *s, struct soq_op *op,
 			  struct soqi_batch_room *room, enum soqi_split split)
 {
@@ -159,9 +173,14 @@ static int32_t batch_send(const struct soq_socket *s, struct soq_op *op,
 
 	for (unsigned calls = 0; done < left && calls < CALLS_MAX; calls++) {
 		bool here = op->priv.segment_offset > 0 || soqi_split_is_here(&m[done], split);
-		int32_t sent = here ? next_in_pieces(s, op, &m[done], room)
-				    : chunk_send(s, &m[done], left - done, room, split);
+		int32_t sent;
 
+		if (here)
+			sent = next_in_pieces(s, op, &m[done], room);
+		else if (soqi_descriptors_serve(s, &m[done]))
+			sent = next_alone(s, &m[done]);
+		else
+			sent = chunk_send(s, &m[done], left - done, room, split);
 		if (sent < 0)
 			return done > 0 ? (int32_t)done : sent;
 		done += (unsigned)sent;
@@ -169,15 +188,33 @@ static int32_t batch_send(const struct soq_socket *s, struct soq_op *op,
 	return (int32_t)done;
 }
 
+static int32_t receive_alone(const struct soq_socket *s, struct soq_message *m, int flags)
+{
+	int32_t got = soqi_descriptors_receive(s, m, 0, flags & MSG_DONTWAIT);
+
+	if (got < 0)
+		return got;
+	m->length_bytes = (uint64_t)got;
+	return 1;
+}
+
 /* One call's worth of datagrams into the messages from `m` on. */
 static int32_t chunk_receive(const struct soq_socket *s, struct soq_message *m, unsigned max,
-			     struct soqi_batch_room *room, int flags)
+			     struct soqi_batch_room *room, int flags, unsigned *asked)
 {
 	unsigned count = max < SOQI_BATCH_MESSAGES ? max : SOQI_BATCH_MESSAGES;
 	int got;
 
-	for (unsigned i = 0; i < count; i++)
-		soqi_message_header(s, &m[i], true, ~0u, &room->headers[i].msg_hdr);
+	*asked = 1;
+	if (soqi_descriptors_serve(s, m))
+		return receive_alone(s, m, flags);
+	for (unsigned i = 0; i < count; i++) {
+		if (soqi_descriptors_serve(s, &m[i]))
+			count = i;
+		else
+			soqi_message_header(s, &m[i], true, ~0u, &room->headers[i].msg_hdr);
+	}
+	*asked = count;
 	soqi_batch_borrow(s, m, count, false);
 	do
 		got = recvmmsg(s->fd, room->headers, count, flags, NULL);
@@ -200,21 +237,36 @@ static int32_t batch_receive(const struct soq_socket *s, struct soq_op *op,
 
 	for (unsigned calls = 0; done < op->priv.length && calls < CALLS_MAX; calls++) {
 		unsigned left = (unsigned)op->priv.length - done;
-		int32_t got = chunk_receive(s, m + done, left, room, flags);
+		unsigned asked = SOQI_BATCH_MESSAGES;
+		int32_t got = chunk_receive(s, m + done, left, room, flags, &asked);
 
 		if (got < 0)
 			return done > 0 ? (int32_t)done : got;
 		done += (unsigned)got;
-		if ((unsigned)got < left && (unsigned)got < SOQI_BATCH_MESSAGES)
+		if ((unsigned)got < left && (unsigned)got < asked)
 			break;
 		flags = MSG_DONTWAIT;
 	}
 	return (int32_t)done;
 }
 
+static int32_t receive_message(const struct soq_socket *s, struct soq_op *op, int flags)
+{
+	int peek = (op->priv.flags & SOQ_PEEK) ? MSG_PEEK : 0;
+	int32_t got = soqi_descriptors_receive(s, op->priv.message, op->priv.moved,
+					       (flags & MSG_DONTWAIT) | peek);
+
+	if (got >= 0)
+		op->priv.message->length_bytes = op->priv.moved + (uint64_t)got;
+	return got;
+}
+
 int32_t soqi_batch_try(const struct soq_socket *s, struct soq_op *op, struct soqi_batch_room *room,
 		       int flags, enum soqi_split split)
 {
+	if (!(op->priv.flags & SOQI_OP_BATCH) && s->family == AF_UNIX)
+		return op->priv.kind == SOQI_KIND_SEND ? soqi_descriptors_send(s, op->priv.message)
+						       : receive_message(s, op, flags);
 	if (!(op->priv.flags & SOQI_OP_BATCH))
 		return soqi_split_send(s, op->priv.message, op->priv.moved, room);
 	if (op->priv.kind == SOQI_KIND_SEND)
@@ -239,7 +291,12 @@ int32_t soqi_batch_serve(struct soq_socket *s, struct soqi_lane *lane)
 	if (soqi_unlikely(loop->dead != 0))
 		return loop->dead;
 	result = soqi_batch_try(s, op, loop->batch, MSG_DONTWAIT, s->split);
-	lane->spent = result >= (int32_t)(CALLS_MAX * SOQI_BATCH_MESSAGES);
+	/* Of a connection that broke both lanes want to know. */
+	if (result < 0)
+		soqi_judge_note(s, result);
+	lane->spent = s->family != AF_UNIX || (op->priv.flags & SOQI_OP_BATCH)
+			      ? result >= (int32_t)(CALLS_MAX * SOQI_BATCH_MESSAGES)
+			      : false;
 	loop->stats.requests++;
 	loop->stats.completions += result != -EAGAIN;
 	for (int32_t i = 0; (op->priv.flags & SOQI_OP_BATCH) && i < result; i++) {

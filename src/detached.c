@@ -7,6 +7,7 @@
 #include "detached.h"
 
 #include "batch.h"
+#include "descriptors.h"
 #include "endpoint.h"
 
 #include <assert.h>
@@ -171,11 +172,11 @@ static void wait_for_other(struct soqi_detached *d, enum soqi_lane_index index, 
 __attribute__((noinline)) static int32_t try_batch(const struct soq_socket *s, struct soq_op *op,
 						   bool waits, enum soqi_split split)
 {
-	const struct soq_message *first = op->priv.data;
+	const struct soq_message *first = soqi_batch_current(op);
 	struct soqi_batch_room room;
 	int32_t result = soqi_batch_try(s, op, &room, waits ? MSG_WAITFORONE : MSG_DONTWAIT, split);
 
-	if (op->priv.kind == SOQI_KIND_SEND)
+	if (op->priv.kind == SOQI_KIND_SEND || soqi_is_connection(s))
 		return result;
 	/* Shut, a call that waits ends with an empty message of nobody's, one that does not waits on. */
 	if (result == -EAGAIN ||
@@ -264,8 +265,11 @@ static void transfer(struct soqi_detached *d, const struct soqi_transfer *t, str
 	event->op = op;
 	event->result = op->priv.result;
 	event->flags = op->priv.event_flags;
-	if (was_woken(d, t, event->result))
+	if (was_woken(d, t, event->result)) {
 		event->result = -ECANCELED;
+		if (t->message != NULL)
+			soqi_descriptors_drop(t->message);
+	}
 	/* Another thread's may wait there to be told. */
 	if (lane.sync_cause != 0)
 		d->s.lane[t->index].sync_cause = lane.sync_cause;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Detached sockets: making connections, and taking those that arrive. */
+#include "descriptors.h"
 #include "detached.h"
 
 #include "endpoint.h"
@@ -68,6 +69,7 @@ int soqi_detached_accept(struct soq_socket *s, struct soq_socket **accepted_out,
 	}
 	soqi_socket_is(accepted, fd, s->family, s->type, s->protocol);
 	accepted->phase = SOQI_PHASE_CONNECTED;
+	soqi_credentials_note(accepted);
 	/* The kernel hands the listener's linger time down; a loop's listener keeps it. */
 	if (lingers)
 		soqi_linger_tell(accepted, -1);

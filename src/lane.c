@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <soq/message.h>
 
 void soqi_ops_remove(struct soqi_ops *from, struct soq_op *op)
 {
@@ -97,9 +98,14 @@ static unsigned segments_of(const struct soq_op *op)
 	return (op->priv.flags & SOQI_OP_VECTOR) ? op->priv.segment_count - op->priv.segment : 1;
 }
 
-/* Its notification must be about its memory and nobody else's. */
+/*
+ * Its notification must be about its memory and nobody else's; its descriptors must travel
+ * with its own bytes.
+ */
 static bool is_alone(const struct soq_op *op)
 {
+	if ((op->priv.flags & SOQI_OP_MESSAGE) && op->priv.message->descriptor_count > 0)
+		return true;
 	return (op->priv.flags & (SOQ_ZEROCOPY | SOQI_OP_COPIES)) == SOQ_ZEROCOPY;
 }
 

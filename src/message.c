@@ -96,6 +96,9 @@ static void told(const struct msghdr *header, struct soq_message *message)
 	size_t size_bytes = header->msg_control != NULL ? header->msg_controllen : 0;
 
 	message->flags = (header->msg_flags & MSG_TRUNC) ? SOQ_F_TRUNCATED : 0;
+	/* With no room for any the kernel has closed them. */
+	if (header->msg_control == NULL && (header->msg_flags & MSG_CTRUNC))
+		message->flags |= SOQ_F_REFUSED;
 	soqi_own_written(message->control, size_bytes);
 	soqi_ancillary_read(message->control, size_bytes,
 			    header->msg_control != NULL && (header->msg_flags & MSG_CTRUNC),
@@ -140,6 +143,7 @@ uint32_t soqi_message_received(struct soq_op *op, bool whole, int32_t size_bytes
 	if (message != NULL) {
 		told(whole ? header : &none, message);
 		message->length_bytes = (uint64_t)size_bytes + (whole ? 0 : op->priv.moved);
+		return message->flags;
 	}
 	return whole && (header->msg_flags & MSG_TRUNC) ? SOQ_F_TRUNCATED : 0;
 }
@@ -163,9 +167,11 @@ int soqi_message_send_check(const struct soq_socket *s, const struct soq_message
 	uint32_t info = message->info;
 	int error = 0;
 
-	if (info & ~(SOQ_INFO_SEGMENTS | SOQ_INFO_ECN | SOQ_INFO_PACKET | SOQ_INFO_TIME))
+	if (info & ~SOQI_INFO_ALL)
 		return -EINVAL;
-	if (!soqi_is_ip_datagram(s))
+	if (s->family == AF_UNIX && info == SOQ_INFO_CREDENTIALS)
+		return 0;
+	if (!soqi_is_ip_datagram(s) || (info & SOQ_INFO_CREDENTIALS))
 		return -EOPNOTSUPP;
 	if ((info & SOQ_INFO_ECN) && (message->ecn > 3 || message->dscp > 63))
 		return -EINVAL;
@@ -186,6 +192,8 @@ int soqi_message_check(const struct soq_message *message)
 {
 	if (message == NULL || message->size < MESSAGE_SIZE_MIN ||
 	    message->size > sizeof(*message) || message->segment_count > SOQ_MESSAGE_SEGMENTS_MAX)
+		return -EINVAL;
+	if (message->reserved0 != 0)
 		return -EINVAL;
 	for (size_t i = 0; i < sizeof(message->reserved) / sizeof(message->reserved[0]); i++)
 		if (message->reserved[i] != 0)

@@ -3,6 +3,7 @@
 #include "option.h"
 
 #include "ancillary.h"
+#include "descriptors.h"
 #include "detached.h"
 
 #include <errno.h>
@@ -106,7 +107,11 @@ int soq_option_set(struct soq_socket *s, int level, int name, const void *value,
 		return -ENOPROTOOPT;
 	if (level == SOL_SOCKET && name == SO_LINGER)
 		return linger_set(s, value, size_bytes);
-	return setsockopt(s->fd, level, name, value, size_bytes) == 0 ? 0 : -errno;
+	if (setsockopt(s->fd, level, name, value, size_bytes) != 0)
+		return -errno;
+	if (level == SOL_SOCKET && name == SO_PASSCRED)
+		soqi_credentials_note(s);
+	return 0;
 }
 
 struct info_option {
@@ -148,9 +153,11 @@ int soq_socket_set_message_info(struct soq_socket *s, uint32_t info)
 
 	if (error != 0)
 		return error;
-	if (info & ~(SOQ_INFO_SEGMENTS | SOQ_INFO_ECN | SOQ_INFO_PACKET | SOQ_INFO_TIME))
+	if (info & ~SOQI_INFO_ALL)
 		return -EINVAL;
-	if (!soqi_is_ip_datagram(s))
+	if (s->family == AF_UNIX && (info & ~SOQ_INFO_CREDENTIALS) == 0)
+		return soqi_credentials_set(s, info != 0);
+	if (!soqi_is_ip_datagram(s) || (info & SOQ_INFO_CREDENTIALS))
 		return -EOPNOTSUPP;
 	for (unsigned i = 0; i < count && error == 0; i++)
 		error = info_set(s, &info_options[i], (info & info_options[i].info) != 0);

@@ -3,6 +3,9 @@
  * The unix path a socket has made, removed when that socket is closed. Only what is
  * still the same file goes: device and inode are noted after the bind, and compared
  * before. The path is kept absolute, since the program may change its directory.
+ *
+ * The file gets the mode its socket has at the bind: so it is the owner's alone from the
+ * first moment, whatever the umask, which belongs to the whole process.
  */
 #include "detached.h"
 #include "endpoint.h"
@@ -52,6 +55,8 @@ int soqi_path_reserve(struct soq_socket *s, const struct soq_endpoint *ep)
 		name = soqi_endpoint_unix_name(ep);
 	if (name.form != SOQI_UNIX_PATH || s->path != NULL)
 		return 0;
+	if (fchmod(s->fd, S_IRUSR | S_IWUSR) != 0)
+		return -errno;
 	room = name.size_bytes + 1;
 	if (name.bytes[0] != '/') {
 		folder = getcwd(NULL, 0);

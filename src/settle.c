@@ -184,7 +184,7 @@ static void settle_poll(struct soq_socket *s, struct soqi_lane *lane, struct soq
 
 	lane->polls = false;
 	if (lane->result > 0 && (lane->result & POLLRDHUP) && lane->index == SOQI_LANE_RECV &&
-	    (soqi_is_receive(lane) || (lane->queue.first->priv.flags & SOQI_OP_BATCH)))
+	    (soqi_is_receive(lane) || soqi_batch_serves(s, lane->queue.first)))
 		result = shut_says(s);
 	soqi_lane_settle(lane, result, ended);
 }
@@ -205,7 +205,9 @@ void soqi_transfer_settle(struct soq_socket *s, struct soqi_lane *lane, int32_t 
 	if (result < 0 && result != -EAGAIN && result != -EINTR && op->priv.moved > 0 &&
 	    op->priv.cause == 0 && (op->priv.flags & SOQI_OP_SYNC) && result != s->error)
 		lane->sync_cause = (int16_t)result;
-	if (told && result >= 0)
+	if (told && result >= 0 && soqi_unlikely(soqi_batch_serves(s, op)))
+		flags = op->priv.message->flags;
+	else if (told && result >= 0)
 		flags = soqi_message_received(op, lane->whole, result);
 	soqi_lane_settle(lane, result, ended);
 	/* A message ends its op, which is still ours to write to. */

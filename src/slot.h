@@ -56,6 +56,7 @@ struct soq_socket {
 	bool split_proved : 1;  /* the library has cut where the kernel refused */
 	bool on_its_way : 1;    /* of a list of addresses: nobody has the handle yet */
 	bool zerocopy_off : 1;  /* the kernel copies all the same: not worth asking any more */
+	bool credentials : 1;   /* unix: the kernel tells who has sent a message */
 	uint16_t lent_count;    /* bufs on loan */
 	uint16_t carried_count; /* bufs not delivered yet, of all carriers */
 	int16_t error;          /* the first connection error, kept */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Every send and receive: the checks, the start, the synchronous twin. */
 #include "batch.h"
+#include "descriptors.h"
 #include "detached.h"
 #include "endpoint.h"
 #include "pool.h"
@@ -152,6 +153,8 @@ int soqi_transfer_check_one(const struct soq_socket *s, struct soq_op *op,
 						   : send_check(s, op, t);
 	if (error == 0 && !soqi_is_stream(s))
 		error = message_limits(op, t);
+	if (error == 0 && soqi_unlikely(t->message != NULL))
+		error = soqi_descriptors_check(s, op, t->message, t);
 	if (error != 0)
 		return error;
 	if (!t->vector)

@@ -41,6 +41,12 @@ extern "C" {
 #define SOQ_INFO_PACKET   (1u << 2) /* `local` and `interface` */
 #define SOQ_INFO_TIME     (1u << 3) /* `time_ns`: of a receive; a send passes over it */
 #define SOQ_INFO_CUT      (1u << 4) /* out, of a receive: none of it is valid, see below */
+/* And of a unix socket. */
+#define SOQ_INFO_CREDENTIALS                                                                       \
+	(1u << 5) /* `pid`, `uid`, `gid`: of a receive; a send passes over it */
+
+/* Descriptors that one message of a unix socket can carry (SCM_MAX_FD). */
+#define SOQ_MESSAGE_DESCRIPTORS_MAX 253
 
 /**
  * One message: what goes in by the caller, what comes out by the library.
@@ -63,13 +69,30 @@ extern "C" {
  * set itself made the kernel tell more than there is room for, so nothing it told
  * is valid, and where segments were asked for, the memory may hold several.
  *
+ * A message of a unix socket may carry descriptors. A send gives `descriptor_count` of
+ * them at `descriptors`: the kernel duplicates them, the caller's stay the caller's. On
+ * a stream they travel with the first byte of the send, and no receive is given those
+ * of two sends.
+ *
+ * A receive takes none, unless it has room for them: `descriptor_max` of them at
+ * `descriptors`. Then it writes `descriptor_count`, which is 0 whenever it has failed:
+ * they are the caller's, close-on-exec, and come with the event, however late that is
+ * taken. What there is no room for is closed, in the kernel where it can be, else before
+ * the event is made, and SOQ_F_REFUSED says so in `flags` and in the event. (So it does
+ * when options that the program has set itself made the kernel tell something else
+ * there was no room for.) With SOQ_PEEK none are taken and none closed: the flag says that
+ * some are there. Every other receive, into a buf of a pool too, closes them unseen.
+ *
+ * With SOQ_INFO_CREDENTIALS a receive tells what the kernel knows of the process that
+ * has sent this message. Without, `uid` and `gid` are UINT32_MAX, nobody's.
+ *
  * In the fields below "out" is what a receive writes.
  *
  * .NET: IPPacketInformation, and what SocketAsyncEventArgs holds of one message.
  */
 struct soq_message {
 	uint32_t size;                /* sizeof(struct soq_message) */
-	uint32_t flags;               /* receive: out: SOQ_F_TRUNCATED, as in the event */
+	uint32_t flags;               /* receive: out: SOQ_F_TRUNCATED, SOQ_F_REFUSED */
 	const struct iovec *segments; /* the memory */
 	uint32_t segment_count;       /* 1 to SOQ_MESSAGE_SEGMENTS_MAX */
 	uint32_t info;                /* SOQ_INFO_*; send: in; receive: out */
@@ -81,7 +104,14 @@ struct soq_message {
 	uint16_t segment_size_bytes;  /* of each datagram but the last */
 	uint8_t ecn;                  /* 0 to 3 */
 	uint8_t dscp;                 /* 0 to 63 */
-	uint64_t reserved[8];         /* must be 0 */
+	int *descriptors;             /* what goes along; where to write what came; or NULL */
+	uint32_t descriptor_count;    /* send: in; receive: out: they are the caller's */
+	uint32_t descriptor_max;      /* receive: room for them, 0: none are taken */
+	int32_t pid;                  /* out: who has sent it, 0: not of our namespace */
+	uint32_t uid;                 /* out */
+	uint32_t gid;                 /* out */
+	uint32_t reserved0;           /* must be 0 */
+	uint64_t reserved[4];         /* must be 0 */
 	uint64_t control[32];         /* the library's: what the kernel is told and tells */
 };
 
@@ -164,19 +194,26 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_recv_from(struct soq_socket *s, void *buffer,
  *         -EINVAL      also for a `size` that is none this library knows, a reserved
  *                      word that is not 0, no segments or too many, a segment that
  *                      is NULL with a size, `info` with a bit that is unknown or no
- *                      send's, or a value out of its range
+ *                      send's, or a value out of its range; more descriptors than
+ *                      SOQ_MESSAGE_DESCRIPTORS_MAX, NULL for them, or a stream's send
+ *                      of no bytes with some
  *         -EMSGSIZE    also for SOQ_INFO_SEGMENTS with more than
  *                      SOQ_MESSAGE_SPLIT_BYTES_MAX bytes or SOQ_MESSAGE_SPLIT_MAX
  *                      datagrams
  *         -EOPNOTSUPP  `info` on a socket that is not of IPv4 or IPv6 datagrams, or
- *                      SOQ_INFO_SEGMENTS on one that is not UDP
+ *                      SOQ_INFO_SEGMENTS on one that is not UDP; SOQ_INFO_CREDENTIALS,
+ *                      or descriptors, on one that is not unix
  *         -ENOTCONN    no peer, and no connect was started
  *         -ENOMEM      no memory for the loop's first batch, or first send with
  *                      SOQ_INFO_SEGMENTS
- * Owner:  `message`, its array and segments are the library's until the final event.
+ *         as results also: -EBADF (one of the descriptors is none), -ETOOMANYREFS (more
+ *         are on their way than RLIMIT_NOFILE allows an ordinary user), -EINVAL (a
+ *         descriptor of a ring)
+ * Owner:  `message`, its arrays and segments are the library's until the final event,
+ *         and its descriptors stay open until then.
  * Thread: the loop's.
  * Kernel: IORING_OP_SENDMSG, IORING_OP_SENDMSG_ZC; UDP_SEGMENT from 4.18 on, else
- * sendmmsg(2) of the pieces. Fallback: sendmsg(2).
+ * sendmmsg(2) of the pieces; with descriptors sendmsg(2). Fallback: sendmsg(2).
  * .NET:   Socket.SendToAsync
  */
 SOQ_API SOQ_MUST_CHECK int soq_send_msg_async(struct soq_socket *s, struct soq_op *op,
@@ -199,14 +236,21 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_send_msg(struct soq_socket *s, struct soq_mes
  * sender, `flags`, and what `info` names are written before the final event. On a
  * stream otherwise as soq_recvv_async().
  *
- * Result: 0; the event's result is a count of bytes, SOQ_F_TRUNCATED as above.
+ * Result: 0; the event's result is a count of bytes, SOQ_F_TRUNCATED as above;
+ *         SOQ_F_REFUSED: a unix message had descriptors that were not taken.
  * Errors: those of soq_recv_async()
- *         -EINVAL  also for a `size` that is none this library knows, a reserved
- *                  word that is not 0, no segments or too many, a segment that is
- *                  NULL with a size, a sum of 0
- * Owner:  `message`, its array and segments are the library's until the final event.
+ *         -EINVAL      also for a `size` that is none this library knows, a reserved
+ *                      word that is not 0, no segments or too many, a segment that is
+ *                      NULL with a size, a sum of 0; room for more descriptors than
+ *                      SOQ_MESSAGE_DESCRIPTORS_MAX, NULL for it, or room with
+ *                      SOQ_EXACT or SOQ_PEEK
+ *         -EOPNOTSUPP  room for descriptors on a socket that is not unix
+ * Owner:  `message`, its arrays and segments are the library's until the final event;
+ *         the descriptors that came are the caller's from it on.
  * Thread: the loop's.
- * Kernel: IORING_OP_RECVMSG. Fallback: recvmsg(2).
+ * Kernel: IORING_OP_RECVMSG; recvmsg(2) of unix streams, and where descriptors or
+ * credentials are asked for, and IORING_OP_POLL_ADD while there is nothing.
+ * Fallback: recvmsg(2).
  * .NET:   Socket.ReceiveMessageFromAsync
  */
 SOQ_API SOQ_MUST_CHECK int soq_recv_msg_async(struct soq_socket *s, struct soq_op *op,
@@ -226,19 +270,23 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_recv_msg(struct soq_socket *s, struct soq_mes
 
 /**
  * Chooses what soq_recv_msg() and the receives of batches are told beside the
- * bytes: SOQ_INFO_PACKET, SOQ_INFO_ECN, SOQ_INFO_TIME and SOQ_INFO_SEGMENTS; what is
- * not in `info` is switched off. With SOQ_INFO_SEGMENTS the kernel hands over
+ * bytes: SOQ_INFO_PACKET, SOQ_INFO_ECN, SOQ_INFO_TIME and SOQ_INFO_SEGMENTS, on a unix
+ * socket SOQ_INFO_CREDENTIALS; what is not in `info` is switched off. With
+ * SOQ_INFO_CREDENTIALS a socket without a name gets an abstract one when it sends or
+ * connects; accepted sockets have it as their listener had. With SOQ_INFO_SEGMENTS the kernel hands over
  * several datagrams of a sender at once: have 65,535 bytes of memory for each
  * receive, and use no call that cannot tell them apart. An IPv6 socket that takes
  * IPv4 too is told of both; IPv4 addresses are mapped ones then.
  *
  * Result: 0. After an error all of it is off.
  * Errors: -EINVAL      NULL, or a bit that is unknown or cannot be chosen
- *         -EOPNOTSUPP  the socket is not of IPv4 or IPv6 datagrams, or the kernel
- *                      does not have it (SOQ_INFO_SEGMENTS: UDP alone, from 5.0 on)
+ *         -EOPNOTSUPP  what is not for this socket (of IPv4 or IPv6 datagrams; unix),
+ *                      or what the kernel does not have (SOQ_INFO_SEGMENTS: UDP alone,
+ *                      from 5.0 on)
  *         -ECHILD, -EXDEV, -EBADF  as for every call; else what setsockopt(2) says
  * Thread: the loop's; any, on a detached socket.
- * Kernel: IP_PKTINFO, IPV6_RECVPKTINFO, IP_RECVTOS, IPV6_RECVTCLASS, SO_TIMESTAMPNS, UDP_GRO.
+ * Kernel: IP_PKTINFO, IPV6_RECVPKTINFO, IP_RECVTOS, IPV6_RECVTCLASS, SO_TIMESTAMPNS,
+ * UDP_GRO, SO_PASSCRED.
  * Fallback: the same.
  * .NET:   SocketOptionName.PacketInformation
  */

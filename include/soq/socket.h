@@ -170,6 +170,9 @@ SOQ_API int soq_socket_info(struct soq_socket *s, struct soq_socket_info *info);
  *
  * A unix path is made by this call and removed when this socket is closed, unless
  * something else has taken its place by then; a socket that is released leaves it.
+ * It is made for its owner alone (0600, less what the umask takes): a listener that
+ * others shall reach widens it afterwards by chmod(2). Abstract names have no
+ * permissions: soq_socket_peer_credentials() tells who has come.
  *
  * Result: 0.
  * Errors: -EINVAL        NULL, "none", or the socket has an address already
@@ -177,6 +180,7 @@ SOQ_API int soq_socket_info(struct soq_socket *s, struct soq_socket_info *info);
  *         -EADDRNOTAVAIL it is none of this machine
  *         -EAFNOSUPPORT  it is of another family than the socket
  *         -ENOMEM        no memory (a unix path)
+ *         -EPERM         an adopted descriptor that another user has made, and a unix path
  *         -ECHILD, -EXDEV, -EBADF  as for every call; else what bind(2) says
  * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.Bind
@@ -218,6 +222,34 @@ SOQ_API int soq_socket_local(struct soq_socket *s, struct soq_endpoint *ep_out);
  * .NET:   Socket.RemoteEndPoint
  */
 SOQ_API int soq_socket_peer(struct soq_socket *s, struct soq_endpoint *ep_out);
+
+/**
+ * Who is at the other end of a unix socket.
+ */
+struct soq_credentials {
+	uint32_t size; /* set by the caller: sizeof(struct soq_credentials) */
+	int32_t pid;   /* 0: not of our namespace */
+	uint32_t uid;
+	uint32_t gid;
+	uint64_t reserved[4];
+};
+
+/**
+ * Tells which process has made the connection, or listens at its other end, as it was
+ * when it did so: it may have changed its user, handed the socket on, or ended since,
+ * and the number may be another process's by now. The kernel vouches for it.
+ *
+ * Result: 0, and `*credentials` is filled up to `credentials->size`.
+ * Errors: -EINVAL      NULL, or `credentials->size` is none this library knows
+ *         -EOPNOTSUPP  it is no unix socket, or one of datagrams, whose peer the
+ *                      kernel does not know: see SOQ_INFO_CREDENTIALS
+ *         -ENOTCONN    it is not connected
+ *         -ECHILD, -EXDEV, -EBADF  as for every call
+ * Thread: the loop's; any, on a detached socket.
+ * Kernel: SO_PEERCRED. Fallback: the same.
+ * .NET:   Socket.GetRawSocketOption
+ */
+SOQ_API int soq_socket_peer_credentials(struct soq_socket *s, struct soq_credentials *credentials);
 
 /**
  * The loop a socket is on.
