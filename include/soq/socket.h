@@ -69,7 +69,8 @@ SOQ_API SOQ_MUST_CHECK int soq_socket_open(struct soq_loop *loop, int family, in
 /**
  * Takes over a descriptor made elsewhere, onto a loop or detached. What the socket
  * is gets read back: family, type, protocol, whether it listens or is connected, its
- * linger time and its timeouts. It becomes close-on-exec.
+ * linger time (the longest there is where it is longer) and its timeouts. It becomes
+ * close-on-exec.
  *
  * Result: 0 and `*s_out`; on failure `*s_out` is untouched and the descriptor is
  *         still the caller's, as it was.

@@ -369,6 +369,20 @@ static void keep_alive_is_off_and_reads_back(struct fixture *t)
 	}
 }
 
+/* By either of the two names that the kernel has for each. */
+static void timeouts_of_the_kernel_are_refused(struct fixture *t)
+{
+	static const int names[] = { SO_RCVTIMEO, SO_SNDTIMEO, 66, 67 };
+	struct soq_socket *s = open_socket(t, AF_INET);
+	int64_t time[2] = { 1, 0 };
+
+	for (unsigned i = 0; i < COUNT_OF(names); i++) {
+		expect(soq_option_set(s, SOL_SOCKET, names[i], time, sizeof(time)), -ENOPROTOOPT);
+		expect(soq_option_get(s, SOL_SOCKET, names[i], time, sizeof(time)), -ENOPROTOOPT);
+	}
+	expect(soq_close(s), 0);
+}
+
 static void device_is_a_name_and_a_number(struct fixture *t)
 {
 	struct datagrams d = datagrams_bound(t, AF_INET);
@@ -451,6 +465,7 @@ static const struct conf_case cases[] = {
 	SYNC_CASE(ipv6_only_is_fixed_by_the_bind, "5a"),
 	SYNC_CASE(options_set_before_a_connect_are_there_after, ""),
 	SYNC_CASE(keep_alive_is_off_and_reads_back, "5a B150"),
+	SYNC_CASE(timeouts_of_the_kernel_are_refused, "5a"),
 	SYNC_CASE(congestion_control_has_a_name, "5a"),
 	SYNC_CASE(device_is_a_name_and_a_number, "5a"),
 	SYNC_CASE(texts_are_for_their_sockets, "5a"),
