@@ -72,6 +72,10 @@ static const struct sample samples[] = {
 	{ SOQ_OPTION_MULTICAST_TTL, UDP, 0, 255, 1, 0 },
 	{ SOQ_OPTION_MULTICAST_LOOPBACK, UDP, 0, 1, 1, 0 },
 	{ SOQ_OPTION_MULTICAST_ALL, UDP, 0, 1, 1, 0 },
+	{ SOQ_OPTION_URGENT_INLINE, TCP, 0, 1, 1, 0 },
+	{ SOQ_OPTION_DONT_ROUTE, IP, 0, 1, 1, 0 },
+	{ SOQ_OPTION_HEADER_INCLUDED, 0, 0, 1, 1, 0 },
+	{ SOQ_OPTION_NO_CHECKSUM, UDP, 0, 1, 1, 0 },
 };
 
 /* Those that the kernel makes something of, or that can only be read: who has them. */
@@ -89,6 +93,7 @@ static const struct sample others[] = {
 	{ SOQ_OPTION_FAST_OPEN_QUEUE, TCP, 0, INT32_MAX, 1, 0 },
 	{ SOQ_OPTION_MTU_BYTES, IP, 0, 0, 0, 0 },
 	{ SOQ_OPTION_MULTICAST_INTERFACE, UDP, 0, INT32_MAX, 1, 0 },
+	{ SOQ_OPTION_RECEIVE_LOW_WATER_BYTES, TCP, 1, INT32_MAX, 1, 0 },
 };
 
 static int64_t get(struct soq_socket *s, enum soq_option option)

@@ -383,6 +383,101 @@ static void timeouts_of_the_kernel_are_refused(struct fixture *t)
 	expect(soq_close(s), 0);
 }
 
+static void low_water_holds_back_what_waits(struct fixture *t)
+{
+	int fd;
+	struct soq_socket *s = pair_raw(t, AF_INET, &fd);
+	char in[8];
+
+	expect(get(s, SOQ_OPTION_RECEIVE_LOW_WATER_BYTES), 1);
+	set(s, SOQ_OPTION_RECEIVE_LOW_WATER_BYTES, 4);
+	expect(get(s, SOQ_OPTION_RECEIVE_LOW_WATER_BYTES), 4);
+	raw_send(fd, "123", 3);
+	expect(soq_poll(s, SOQ_POLL_RECV, MS), 0);
+	raw_send(fd, "4", 1);
+	expect(soq_poll(s, SOQ_POLL_RECV, FOREVER), SOQ_POLL_RECV);
+	expect(soq_recv(s, in, 8, 0), 4);
+	/* An end is never held back. */
+	raw_fin(fd);
+	expect(soq_poll(s, SOQ_POLL_RECV, FOREVER), SOQ_POLL_RECV);
+	expect(soq_recv(s, in, 8, 0), 0);
+	expect(soq_close(s), 0);
+	close(fd);
+}
+
+static void urgent_data_may_stand_in_the_stream(struct fixture *t)
+{
+	int fd;
+	struct soq_socket *s = pair_raw(t, AF_INET, &fd);
+	char in[4];
+
+	set(s, SOQ_OPTION_URGENT_INLINE, 1);
+	raw_send(fd, "a", 1);
+	expect(send(fd, "!", 1, MSG_OOB), 1);
+	raw_send(fd, "b", 1);
+	expect(soq_recv(s, in, 3, SOQ_EXACT), 3);
+	assert_memory_equal(in, "a!b", 3);
+	expect(soq_close(s), 0);
+	close(fd);
+}
+
+/* To itself: what the headers say is what arrives. Not everybody may. */
+static void header_of_a_raw_socket_may_be_the_callers(struct fixture *t)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+
+	for (unsigned i = 0; i < COUNT_OF(families); i++) {
+		struct soq_socket *s = NULL;
+		int error = soq_socket_open(t->home, families[i], SOCK_RAW, 253, &s);
+
+		if (error != 0) {
+			expect(error, -EPERM);
+			continue;
+		}
+		expect(get(s, SOQ_OPTION_HEADER_INCLUDED), 0);
+		set(s, SOQ_OPTION_HEADER_INCLUDED, 1);
+		expect(get(s, SOQ_OPTION_HEADER_INCLUDED), 1);
+		expect(soq_socket_set_option(s, SOQ_OPTION_HEADER_INCLUDED, 2), -ERANGE);
+		expect(soq_socket_set_option(s, SOQ_OPTION_NO_CHECKSUM, 1), -EOPNOTSUPP);
+		expect(soq_close(s), 0);
+	}
+}
+
+/* What has no name here has the kernel's. */
+static void raw_options_reach_the_rest(struct fixture *t)
+{
+	/* Option 1, no operation, and the end. */
+	static const unsigned char ip_options[4] = { 1, 1, 1, 0 };
+	struct soq_socket *s = open_socket_of(t, AF_INET, SOCK_DGRAM), *lite = NULL;
+	unsigned char back[40];
+	int value = 0, error;
+
+	expect(soq_option_set(s, IPPROTO_IP, IP_OPTIONS, ip_options, 4), 0);
+	expect(soq_option_get(s, IPPROTO_IP, IP_OPTIONS, back, sizeof(back)), 4);
+	assert_memory_equal(back, ip_options, 4);
+	expect(soq_option_get(s, SOL_SOCKET, SO_SNDLOWAT, &value, sizeof(value)), sizeof(value));
+	expect(value, 1);
+	expect(soq_option_set(s, SOL_SOCKET, SO_SNDLOWAT, &value, sizeof(value)), -ENOPROTOOPT);
+	expect(soq_option_get(s, SOL_SOCKET, SO_DEBUG, &value, sizeof(value)), sizeof(value));
+	expect(value, 0);
+	expect(soq_option_set(s, IPPROTO_IP, 4711, &value, sizeof(value)), -ENOPROTOOPT);
+	expect(soq_option_get(s, IPPROTO_IP, 4711, &value, sizeof(value)), -ENOPROTOOPT);
+	expect(soq_close(s), 0);
+
+	/* UDP-Lite, where the kernel still has it: how far checksums go. */
+	error = soq_socket_open(t->home, AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE, &lite);
+	if (error != 0) {
+		expect(error, -EPROTONOSUPPORT);
+		return;
+	}
+	value = 8;
+	expect(soq_option_set(lite, IPPROTO_UDPLITE, 10, &value, sizeof(value)), 0);
+	value = 0;
+	expect(soq_option_get(lite, IPPROTO_UDPLITE, 10, &value, sizeof(value)), sizeof(value));
+	expect(value, 8);
+	expect(soq_close(lite), 0);
+}
+
 static void device_is_a_name_and_a_number(struct fixture *t)
 {
 	struct datagrams d = datagrams_bound(t, AF_INET);
@@ -465,6 +560,10 @@ static const struct conf_case cases[] = {
 	SYNC_CASE(ipv6_only_is_fixed_by_the_bind, "5a"),
 	SYNC_CASE(options_set_before_a_connect_are_there_after, ""),
 	SYNC_CASE(keep_alive_is_off_and_reads_back, "5a B150"),
+	SYNC_CASE(low_water_holds_back_what_waits, "5a"),
+	SYNC_CASE(urgent_data_may_stand_in_the_stream, "5a"),
+	SYNC_CASE(header_of_a_raw_socket_may_be_the_callers, "5a"),
+	SYNC_CASE(raw_options_reach_the_rest, "5a"),
 	SYNC_CASE(timeouts_of_the_kernel_are_refused, "5a"),
 	SYNC_CASE(congestion_control_has_a_name, "5a"),
 	SYNC_CASE(device_is_a_name_and_a_number, "5a"),
