@@ -101,6 +101,12 @@ static bool is_timeout(int level, int name)
 				       name == SO_SNDTIMEO_OLD || name == SO_SNDTIMEO_NEW);
 }
 
+/* It would change the socket's family, which everything here goes by. */
+static bool is_change_of_family(int level, int name)
+{
+	return level == IPPROTO_IPV6 && name == IPV6_ADDRFORM;
+}
+
 int soq_option_set(struct soq_socket *s, int level, int name, const void *value,
 		   uint32_t size_bytes)
 {
@@ -111,7 +117,7 @@ int soq_option_set(struct soq_socket *s, int level, int name, const void *value,
 	error = soqi_socket_check(s);
 	if (error != 0)
 		return error;
-	if (is_timeout(level, name))
+	if (is_timeout(level, name) || is_change_of_family(level, name))
 		return -ENOPROTOOPT;
 	if (level == SOL_SOCKET && name == SO_LINGER)
 		return linger_set(s, value, size_bytes);

@@ -256,11 +256,11 @@ struct soq_option_raw {
  * SO_LINGER is kept by the library and acts at soq_close(): 0 seconds resets, more
  * become a finish in the background, and neither ever blocks. SO_RCVTIMEO and
  * SO_SNDTIMEO have no effect on a loop and are refused: soq_socket_set_timeouts() is
- * their place.
+ * their place. So is IPV6_ADDRFORM, which would make another socket of it.
  *
  * Result: 0.
  * Errors: -EINVAL      NULL, or a value the option cannot have
- *         -ENOPROTOOPT no such option, or one of the two refused
+ *         -ENOPROTOOPT no such option, or one of those refused
  *         -ERANGE      a linger time below 0 or above 65535 seconds
  *         -ENOMEM      no memory (SO_LINGER only)
  *         -ECHILD, -EXDEV, -EBADF  as for every call; else what setsockopt(2) says

@@ -478,6 +478,23 @@ static void raw_options_reach_the_rest(struct fixture *t)
 	expect(soq_close(lite), 0);
 }
 
+/* The kernel would make an IPv4 socket of it, under everybody who knows its family. */
+static void family_stays_what_it_is(struct fixture *t)
+{
+	struct soq_socket *s = open_socket_of(t, AF_INET6, SOCK_DGRAM);
+	struct soq_endpoint ep;
+	const int family = AF_INET;
+
+	expect(soq_endpoint_parse("[::ffff:127.0.0.1]:9", &ep), 0);
+	expect(soq_connect(s, &ep), 0);
+	expect(soq_option_set(s, IPPROTO_IPV6, IPV6_ADDRFORM, &family, sizeof(family)),
+	       -ENOPROTOOPT);
+	expect(get(s, SOQ_OPTION_FAMILY), AF_INET6);
+	expect(soq_socket_local(s, &ep), 0);
+	expect(ep.addr.any.sa_family, AF_INET6);
+	expect(soq_close(s), 0);
+}
+
 static void device_is_a_name_and_a_number(struct fixture *t)
 {
 	struct datagrams d = datagrams_bound(t, AF_INET);
@@ -564,6 +581,7 @@ static const struct conf_case cases[] = {
 	SYNC_CASE(urgent_data_may_stand_in_the_stream, "5a"),
 	SYNC_CASE(header_of_a_raw_socket_may_be_the_callers, "5a"),
 	SYNC_CASE(raw_options_reach_the_rest, "5a"),
+	SYNC_CASE(family_stays_what_it_is, "5a"),
 	SYNC_CASE(timeouts_of_the_kernel_are_refused, "5a"),
 	SYNC_CASE(congestion_control_has_a_name, "5a"),
 	SYNC_CASE(device_is_a_name_and_a_number, "5a"),
