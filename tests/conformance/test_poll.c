@@ -205,7 +205,9 @@ static void sync_poll_waits_as_long_as_it_is_told(struct fixture *t)
 	expect(soq_poll(s, SOQ_POLL_RECV, FOREVER), SOQ_POLL_RECV);
 	expect(soq_poll(s, SOQ_POLL_RECV, 0), SOQ_POLL_RECV);
 	expect(soq_abort(s), 0);
-	expect(soq_poll(s, SOQ_POLL_RECV, 0), -EBADF);
+	/* A detached handle is dead by now. */
+	if (t->home != NULL)
+		expect(soq_poll(s, SOQ_POLL_RECV, 0), -EBADF);
 	close(fd);
 }
 
@@ -330,7 +332,7 @@ static const struct conf_case cases[] = {
 	CASE(errors_and_hangups_are_told_unasked, "5a"),
 	CASE(listener_becomes_ready, "1b"),
 	CASE(datagrams_can_be_polled, "8c"),
-	CASE(sync_poll_waits_as_long_as_it_is_told, "20a 3c"),
+	SYNC_CASE(sync_poll_waits_as_long_as_it_is_told, "20a 3c"),
 	SYNC_CASE(sync_poll_wakes_when_data_comes, "20a 3c B146"),
 	CASE(poll_that_makes_no_sense_is_refused, "1a"),
 	CASE(poll_ends_by_cancel_deadline_and_close, "6a 6b 13a"),
