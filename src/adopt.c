@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Descriptors in and out, sockets on and off a loop. */
 #include "detached.h"
+#include "option.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +32,7 @@ static int64_t timeout_of(int fd, int name)
 	return value.tv_sec * SOQI_NS_PER_S + value.tv_usec * INT64_C(1000);
 }
 
+/* The kernel keeps more seconds than an int has: the longest of ours is as good. */
 static int32_t linger_of(int fd)
 {
 	struct linger linger = { 0, 0 };
@@ -38,6 +40,8 @@ static int32_t linger_of(int fd)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size_bytes) != 0 || !linger.l_onoff)
 		return -1;
+	if (linger.l_linger < 0 || linger.l_linger > SOQI_LINGER_MAX_S)
+		return SOQI_LINGER_MAX_S;
 	return linger.l_linger;
 }
 

@@ -5,7 +5,9 @@
 
 #include "socket.h"
 
-/* Seconds from 0 to 65535; -1 is off. */
+#define SOQI_LINGER_MAX_S 65535
+
+/* Seconds from 0 to SOQI_LINGER_MAX_S; -1 is off. */
 int soqi_linger_set(struct soq_socket *s, int32_t linger_s);
 int32_t soqi_linger_get(struct soq_socket *s);
 

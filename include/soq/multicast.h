@@ -67,6 +67,40 @@ SOQ_API SOQ_MUST_CHECK int soq_multicast_leave(struct soq_socket *s,
 					       uint32_t interface);
 
 /**
+ * Takes nothing more from one sender to a group that was joined from everybody.
+ *
+ * Result: 0.
+ * Errors: -EINVAL         as soq_multicast_join(), or no `source`; or it has not joined the
+ *                         group, or from certain sources only
+ *         -EADDRNOTAVAIL  it is blocked already
+ *         -EAFNOSUPPORT, -EOPNOTSUPP, -ERANGE, -ENODEV, -ENOBUFS  as soq_multicast_join()
+ *         -ECHILD, -EXDEV, -EBADF  as for every call; else what setsockopt(2) says
+ * Thread: the loop's; any, on a detached socket.
+ * Kernel: MCAST_BLOCK_SOURCE. Fallback: the same.
+ * .NET:   BlockSource
+ */
+SOQ_API SOQ_MUST_CHECK int soq_multicast_block(struct soq_socket *s,
+					       const struct soq_endpoint *group,
+					       const struct soq_endpoint *source,
+					       uint32_t interface);
+
+/**
+ * Takes again what soq_multicast_block() with the same arguments has blocked.
+ *
+ * Result: 0.
+ * Errors: -EADDRNOTAVAIL  it is not blocked
+ *         -EINVAL, -EAFNOSUPPORT, -EOPNOTSUPP, -ERANGE, -ENODEV  as soq_multicast_block()
+ *         -ECHILD, -EXDEV, -EBADF  as for every call; else what setsockopt(2) says
+ * Thread: the loop's; any, on a detached socket.
+ * Kernel: MCAST_UNBLOCK_SOURCE. Fallback: the same.
+ * .NET:   UnblockSource
+ */
+SOQ_API SOQ_MUST_CHECK int soq_multicast_unblock(struct soq_socket *s,
+						 const struct soq_endpoint *group,
+						 const struct soq_endpoint *source,
+						 uint32_t interface);
+
+/**
  * The number of the interface with this name.
  *
  * Result: the number, above 0.

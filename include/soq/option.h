@@ -97,6 +97,19 @@ enum soq_option {
 	SOQ_OPTION_MULTICAST_TTL = 46,      /* 0 to 255, 1 at first: how far sends go */
 	SOQ_OPTION_MULTICAST_LOOPBACK = 47, /* 1 at first: sends reach this machine too */
 	SOQ_OPTION_MULTICAST_ALL = 48,      /* 1 at first: also of groups that others have joined */
+
+	/*
+	 * Of TCP: what waits to receive, and a poll, goes on only when so many are there, or
+	 * the end, even if it asked for fewer. 1 to 2^31 - 1; the kernel limits it to half of
+	 * the greatest buffer (SO_RCVLOWAT).
+	 */
+	SOQ_OPTION_RECEIVE_LOW_WATER_BYTES = 49,
+	SOQ_OPTION_URGENT_INLINE = 50, /* of TCP: urgent data stands in the stream (SO_OOBINLINE) */
+	/* Of IPv4 and IPv6: only to hosts of the networks this machine is on (SO_DONTROUTE). */
+	SOQ_OPTION_DONT_ROUTE = 51,
+	/* Of SOCK_RAW: sends begin with their IP header (IP_HDRINCL, IPV6_HDRINCL). */
+	SOQ_OPTION_HEADER_INCLUDED = 52,
+	SOQ_OPTION_NO_CHECKSUM = 53, /* of UDP: sends over IPv4 have none (SO_NO_CHECK) */
 };
 
 /* Enough for every text of an option, the closing NUL included. */
@@ -243,11 +256,11 @@ struct soq_option_raw {
  * SO_LINGER is kept by the library and acts at soq_close(): 0 seconds resets, more
  * become a finish in the background, and neither ever blocks. SO_RCVTIMEO and
  * SO_SNDTIMEO have no effect on a loop and are refused: soq_socket_set_timeouts() is
- * their place.
+ * their place. So is IPV6_ADDRFORM, which would make another socket of it.
  *
  * Result: 0.
  * Errors: -EINVAL      NULL, or a value the option cannot have
- *         -ENOPROTOOPT no such option, or one of the two refused
+ *         -ENOPROTOOPT no such option, or one of those refused
  *         -ERANGE      a linger time below 0 or above 65535 seconds
  *         -ENOMEM      no memory (SO_LINGER only)
  *         -ECHILD, -EXDEV, -EBADF  as for every call; else what setsockopt(2) says

@@ -69,7 +69,8 @@ SOQ_API SOQ_MUST_CHECK int soq_socket_open(struct soq_loop *loop, int family, in
 /**
  * Takes over a descriptor made elsewhere, onto a loop or detached. What the socket
  * is gets read back: family, type, protocol, whether it listens or is connected, its
- * linger time and its timeouts. It becomes close-on-exec.
+ * linger time (the longest there is where it is longer) and its timeouts. It becomes
+ * close-on-exec.
  *
  * Result: 0 and `*s_out`; on failure `*s_out` is untouched and the descriptor is
  *         still the caller's, as it was.
@@ -148,18 +149,26 @@ struct soq_socket_info {
 	uint32_t state;    /* enum soq_socket_state, as the library knows it: no probe */
 	uint32_t detached; /* 1 if it is on no loop */
 	int32_t error;     /* the connection error that was kept, 0 if none */
-	uint32_t reserved0;
-	uint64_t reserved[4];
+	/* 1 if it has a local address: from a bind, or from what could not do without. */
+	uint32_t bound;
+	/* What soq_socket_set_timeouts() has set; -1 for ever. */
+	int64_t receive_timeout_ns;
+	int64_t send_timeout_ns;
+	uint64_t reserved[2];
 };
 
 /**
- * Tells what a socket is.
+ * Tells what a socket is. The kernel is asked for `bound` alone: a listen, a connect
+ * and a send of a datagram give the socket an address where it has none. A unix socket
+ * has one by a bind alone.
  *
  * Result: 0, and `*info` is filled up to `info->size`.
  * Errors: -EINVAL  NULL, or `info->size` is none this library knows
  *         -ECHILD, -EXDEV, -EBADF  as for every call
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.AddressFamily, SocketType, ProtocolType, Connected
+ * Kernel: getsockname(2). Fallback: the same.
+ * .NET:   Socket.AddressFamily, SocketType, ProtocolType, Connected, IsBound,
+ *         ReceiveTimeout, SendTimeout
  */
 SOQ_API int soq_socket_info(struct soq_socket *s, struct soq_socket_info *info);
 
@@ -198,7 +207,10 @@ SOQ_API SOQ_MUST_CHECK int soq_bind(struct soq_socket *s, const struct soq_endpo
 SOQ_API SOQ_MUST_CHECK int soq_listen(struct soq_socket *s, int backlog);
 
 /**
- * The address the socket is bound to, as the kernel has it.
+ * The address the socket is bound to, as the kernel has it now. Before it is bound that
+ * is the wildcard, port 0, or a unix socket's empty name. A socket bound to the wildcard
+ * stays so, as a listener and when it sends datagrams; a connect makes it the address
+ * it is reached at, on the same port, and an accepted socket has that from the first.
  *
  * Result: 0 and `*ep_out`; on failure `*ep_out` is untouched.
  * Errors: -EINVAL  NULL; -ECHILD, -EXDEV, -EBADF as for every call
@@ -241,12 +253,13 @@ SOQ_API int soq_socket_set_user(struct soq_socket *s, void *user);
 /**
  * How long synchronous calls wait: `receive_ns` for receive and accept, `send_ns`
  * for connect, send and shutdown. Negative is for ever; 0 does not wait.
- * Asynchronous ops are bounded by `deadline_ns` instead.
+ * Asynchronous ops are bounded by `deadline_ns` instead. soq_socket_info() tells them.
  *
  * Result: 0.
  * Errors: -EINVAL NULL; -ECHILD, -EXDEV, -EBADF as for every call
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.ReceiveTimeout, Socket.SendTimeout
+ * .NET:   Socket.ReceiveTimeout, Socket.SendTimeout; in milliseconds, 0 for ever and for
+ *         two kinds of calls alone
  */
 SOQ_API int soq_socket_set_timeouts(struct soq_socket *s, int64_t receive_ns, int64_t send_ns);
 

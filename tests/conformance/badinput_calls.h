@@ -127,6 +127,8 @@ CALL(socket_get_option_text,
 CALL(socket_tcp_info, soq_socket_tcp_info(on->s, &tcp_info_out))
 CALL(multicast_join, soq_multicast_join(on->s, &bench.ep, NULL, 1))
 CALL(multicast_leave, soq_multicast_leave(on->s, &bench.ep, NULL, 1))
+CALL(multicast_block, soq_multicast_block(on->s, &bench.ep, &bench.ep, 1))
+CALL(multicast_unblock, soq_multicast_unblock(on->s, &bench.ep, &bench.ep, 1))
 CALL(send_async, soq_send_async(on->s, on->op, some, 8, 0))
 CALL(send, soq_send(on->s, some, 8, 0))
 CALL(sendv_async, soq_sendv_async(on->s, on->op, segments, 2, 0))
@@ -230,6 +232,8 @@ static const struct subject {
 	S(socket_tcp_info, SOCKET),
 	S(multicast_join, SOCKET),
 	S(multicast_leave, SOCKET),
+	S(multicast_block, SOCKET),
+	S(multicast_unblock, SOCKET),
 	S(send_async, SOCKET | OP | STARTS),
 	S(send, SOCKET),
 	S(sendv_async, SOCKET | OP | STARTS),

@@ -179,6 +179,9 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_multicast_join(B.datagram, &B.ep, NULL, 1));
 	ROW(-EINVAL, soq_multicast_leave(B.datagram, NULL, NULL, 1));
 	ROW(-EINVAL, soq_multicast_leave(B.datagram, &B.ep, &none, 1));
+	ROW(-EINVAL, soq_multicast_block(B.datagram, &B.ep, NULL, 1));
+	ROW(-EINVAL, soq_multicast_unblock(B.datagram, &B.ep, NULL, 1));
+	ROW(-EINVAL, soq_multicast_block(B.datagram, NULL, &B.ep, 1));
 	ROW(-EAFNOSUPPORT, soq_multicast_join(B.datagram, &of_another_family, NULL, 1));
 	ROW(-EOPNOTSUPP, soq_multicast_join(B.s, &B.ep, NULL, 1));
 	ROW(-ERANGE, soq_multicast_join(B.datagram, &B.ep, NULL, UINT32_MAX));
