@@ -8,6 +8,9 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/syscall.h>
 
 static int64_t available(struct soq_socket *s)
 {
@@ -101,12 +104,12 @@ static void linger_changes_no_exchange(struct fixture *t)
 
 /* One thread of many, each inside a receive of its own. */
 struct receiver {
-	struct fixture *t;
 	struct soq_loop_options options;
 	int on_a_loop, fd;
 	pthread_t thread;
 	int64_t opened, rc, closed;
 	char byte;
+	_Atomic int tid; /* set just before the receive */
 };
 
 static void *receive_one(void *arg)
@@ -121,6 +124,7 @@ static void *receive_one(void *arg)
 		r->opened = soq_socket_adopt(loop, r->fd, &s);
 	if (r->opened != 0)
 		return NULL;
+	r->tid = (int)syscall(SYS_gettid);
 	r->rc = soq_recv(s, &r->byte, 1, 0);
 	r->closed = soq_close(s);
 	if (loop != NULL) {
@@ -128,6 +132,27 @@ static void *receive_one(void *arg)
 		r->closed |= soq_loop_destroy(loop);
 	}
 	return NULL;
+}
+
+/* Until the thread sleeps, and so is inside its receive. */
+static void await_asleep(const struct receiver *r)
+{
+	int64_t until = now_ns() + watchdog_ns();
+	char path[64], state = 'R';
+
+	while (state != 'S') {
+		expect_true(now_ns() < until);
+		sched_yield();
+		if (r->tid != 0) {
+			FILE *f;
+
+			(void)snprintf(path, sizeof(path), "/proc/self/task/%d/stat", r->tid);
+			f = fopen(path, "re");
+			assert_non_null(f);
+			expect(fscanf(f, "%*d (%*[^)]) %c", &state), 1);
+			(void)fclose(f);
+		}
+	}
 }
 
 static void many_blocked_receives_all_end(struct fixture *t)
@@ -140,12 +165,15 @@ static void many_blocked_receives_all_end(struct fixture *t)
 		int fd[2];
 
 		expect(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), 0);
-		r[i] = (struct receiver){ .t = t, .on_a_loop = i % 2, .fd = fd[0] };
+		r[i].on_a_loop = i % 2;
+		r[i].fd = fd[0];
 		options_of_tier(t, &r[i].options);
 		r[i].options.allocator = NULL;
 		peers[i] = fd[1];
 		expect(pthread_create(&r[i].thread, NULL, receive_one, &r[i]), 0);
 	}
+	for (unsigned i = 0; i < count; i++)
+		await_asleep(&r[i]);
 	for (unsigned i = count; i-- > 0;)
 		raw_send(peers[i], &"0123456789"[i % 10], 1);
 	for (unsigned i = 0; i < count; i++) {

@@ -200,14 +200,16 @@ static void *read_slowly(void *arg)
 
 static void sixty_megabytes_leave_in_one_gather(struct fixture *t)
 {
-	char *block = malloc(LARGE_BYTES);
+	/* The reader has a copy: what is sent is the library's meanwhile. */
+	char *block = malloc(LARGE_BYTES), *copy = malloc(LARGE_BYTES);
 	struct iovec parts[5];
 
 	fill(block, LARGE_BYTES, 4, 0);
+	fill(copy, LARGE_BYTES, 4, 0);
 	for (unsigned i = 0; i < 5; i++)
 		parts[i] = (struct iovec){ block, LARGE_BYTES };
 	for (unsigned async = 0; async < (t->home ? 2u : 1u); async++) {
-		struct slow_reader r = { .block = block };
+		struct slow_reader r = { .block = copy };
 		struct soq_socket *s = pair_raw(t, AF_INET, &r.fd);
 		struct probe *p = probe(t);
 		pthread_t thread;
@@ -228,6 +230,7 @@ static void sixty_megabytes_leave_in_one_gather(struct fixture *t)
 		close(r.fd);
 	}
 	free(block);
+	free(copy);
 }
 
 static void pending_receives_of_lists_share_what_comes(struct fixture *t)
@@ -275,28 +278,33 @@ static void pending_receives_of_lists_share_what_comes(struct fixture *t)
 static void large_sends_outstanding_arrive_in_order(struct fixture *t)
 {
 	static const size_t sizes[3] = { 2000000, 2000000, 1000000 };
-	int fd;
-	struct soq_socket *s = pair_raw(t, AF_INET, &fd);
-	struct probe *p[3];
 	char *bytes = malloc(5000000);
-	size_t at = 0;
 
 	fill(bytes, 5000000, 6, 0);
-	for (unsigned i = 0; i < 3; i++) {
-		p[i] = probe(t);
-		started(p[i], soq_send_async(s, &p[i]->op, bytes + at, sizes[i], 0));
-		at += sizes[i];
+	/* Whatever the kernel takes at once: nearly all of it, or a little. */
+	for (unsigned narrow = 0; narrow < 2; narrow++) {
+		int fd;
+		struct soq_socket *s = narrow ? pair_narrow(t, AF_INET, &fd)
+					      : pair_raw(t, AF_INET6, &fd);
+		struct probe *p[3];
+		size_t at = 0;
+
+		for (unsigned i = 0; i < 3; i++) {
+			p[i] = probe(t);
+			started(p[i], soq_send_async(s, &p[i]->op, bytes + at, sizes[i], 0));
+			at += sizes[i];
+		}
+		settle(t);
+		expect(p[2]->events, 0);
+		raw_take(t, fd, 6, 0, 5000000);
+		await(t, p[2]);
+		for (unsigned i = 0; i < 3; i++) {
+			expect_end(p[i], sizes[i], 0);
+			expect_true(i == 0 || p[i]->sequence == p[i - 1]->sequence + 1);
+		}
+		expect(soq_close(s), 0);
+		close(fd);
 	}
-	settle(t);
-	expect(p[2]->events, 0);
-	raw_take(t, fd, 6, 0, 5000000);
-	await(t, p[2]);
-	for (unsigned i = 0; i < 3; i++) {
-		expect_end(p[i], sizes[i], 0);
-		expect(p[i]->sequence, i + 1);
-	}
-	expect(soq_close(s), 0);
-	close(fd);
 	free(bytes);
 }
 
