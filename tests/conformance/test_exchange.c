@@ -275,6 +275,64 @@ static void close_racing_transfers_ends_them_all(struct fixture *t)
 	free(big);
 }
 
+/* Four ways to ask for it: a buffer, a list, with the sender, and a message. */
+static int64_t receive_by(unsigned way, struct soq_socket *s, char *in, size_t size, uint32_t flags)
+{
+	struct iovec parts[2] = { { in, 1 }, { in + 1, size - 1 } };
+	struct soq_message m = { .size = sizeof(m), .segments = parts, .segment_count = 2 };
+	struct soq_endpoint from;
+
+	if (way == 0)
+		return soq_recv(s, in, size, flags);
+	if (way == 1)
+		return soq_recvv(s, parts, 2, flags);
+	return way == 2 ? soq_recv_from(s, in, size, flags, &from) : soq_recv_msg(s, &m, flags);
+}
+
+static int64_t send_by(unsigned way, struct soq_socket *s, char *out, size_t size, uint32_t flags)
+{
+	struct iovec parts[2] = { { out, 1 }, { out + 1, size - 1 } };
+	struct soq_message m = { .size = sizeof(m), .segments = parts, .segment_count = 2 };
+
+	if (way == 0)
+		return soq_send(s, out, size, flags);
+	return way == 1 ? soq_sendv(s, parts, 2, flags) : soq_send_msg(s, &m, flags);
+}
+
+static void flags_mean_the_same_in_every_call(struct fixture *t)
+{
+	int fd;
+	struct soq_socket *s = pair_raw(t, AF_INET, &fd);
+	char in[12] = { 0 }, out[] = "headbodyend";
+
+	raw_send(fd, "abcdefgh", 8);
+	for (unsigned way = 0; way < 4; way++) {
+		memset(in, 0, sizeof(in));
+		expect(receive_by(way, s, in, 2, SOQ_EXACT | SOQ_PEEK), -EINVAL);
+		expect(receive_by(way, s, in, 2, SOQ_PEEK), 2);
+		assert_memory_equal(in, &"abcdefgh"[2 * way], 2);
+		expect(receive_by(way, s, in, 2, SOQ_PEEK | SOQ_NOWAIT), 2);
+		expect(receive_by(way, s, in, 2, SOQ_EXACT), 2);
+		assert_memory_equal(in, &"abcdefgh"[2 * way], 2);
+		expect(receive_by(way, s, in, 2, SOQ_CORK), -EINVAL);
+	}
+	for (unsigned way = 0; way < 4; way++) {
+		expect(receive_by(way, s, in, 2, SOQ_PEEK | SOQ_NOWAIT), -EAGAIN);
+		expect(receive_by(way, s, in, 2, SOQ_EXACT | SOQ_NOWAIT), -EAGAIN);
+	}
+	for (unsigned way = 0; way < 3; way++) {
+		expect(send_by(way, s, out, 4, SOQ_EXACT), -EINVAL);
+		expect(send_by(way, s, out, 4, SOQ_PEEK), -EINVAL);
+		expect(send_by(way, s, out, 4, SOQ_CORK), 4);
+		expect(send_by(way, s, out + 4, 4, SOQ_CORK | SOQ_DONT_ROUTE | SOQ_NOWAIT), 4);
+		expect(send_by(way, s, out + 8, 3, SOQ_LAZY), 3);
+		expect(recv(fd, in, 11, MSG_WAITALL), 11);
+		assert_memory_equal(in, out, 11);
+	}
+	expect(soq_close(s), 0);
+	close(fd);
+}
+
 static void list_that_makes_no_sense_sends_nothing(struct fixture *t)
 {
 	int fd;
@@ -341,6 +399,7 @@ static const struct conf_case cases[] = {
 	CASE(many_blocked_receives_all_end, "20a 20c B051"),
 	CASE(completion_that_blocks_on_its_socket_returns, "2f 20b B052"),
 	CASE(close_racing_transfers_ends_them_all, "1b 13a B053"),
+	SYNC_CASE(flags_mean_the_same_in_every_call, "7c 9a"),
 	SYNC_CASE(list_that_makes_no_sense_sends_nothing, "1a B054"),
 	SYNC_CASE(unknown_option_leaves_the_connection, "5a B056"),
 };
