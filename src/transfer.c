@@ -401,7 +401,7 @@ int64_t soqi_transfer(struct soq_socket *s, const struct soqi_transfer *t)
 {
 	SOQI_UNINITIALIZED struct soq_op op;
 	struct soq_event event = { 0 };
-	struct soqi_transfer now;
+	SOQI_UNINITIALIZED struct soqi_transfer now;
 	int64_t result;
 
 	if (soqi_unlikely(t->flags & SOQ_NOWAIT)) {
