@@ -23,6 +23,9 @@ static bool is_plain(const struct soq_socket *s, const struct soq_op *op)
 		return false;
 	if ((op->priv.flags & SOQ_ZEROCOPY) && !(op->priv.flags & SOQI_OP_COPIES))
 		return false;
+	/* A call for many has one way for all. */
+	if (op->priv.flags & SOQ_DONT_ROUTE)
+		return false;
 	return !soqi_batch_serves(s, op);
 }
 

@@ -50,7 +50,7 @@ void soqi_op_ungate(struct soq_loop *loop, struct soq_op *op)
 
 	if (!(op->priv.flags & SOQI_OP_GATED))
 		return;
-	op->priv.flags &= (uint16_t)~SOQI_OP_GATED;
+	op->priv.flags &= ~SOQI_OP_GATED;
 	loop->impatient--;
 	if (op->done != NULL)
 		loop->gated_count--;

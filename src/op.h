@@ -53,7 +53,7 @@ static inline void soqi_op_begin(struct soq_loop *loop, struct soq_socket *s, st
 	op->priv.socket = s;
 	op->priv.kind = (uint8_t)kind;
 	soqi_op_state_set(op, SOQI_STATE_STARTED);
-	op->priv.flags = (uint16_t)flags;
+	op->priv.flags = flags;
 	op->priv.moved = 0;
 	op->priv.events = 0;
 	op->priv.cause = 0;

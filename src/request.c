@@ -90,10 +90,8 @@ static void segment_advance(struct soq_op *op)
 	}
 }
 
-static void cap_bytes(struct soqi_request *request)
+static void cap_bytes(struct soqi_request *request, uint64_t left)
 {
-	uint64_t left = SOQI_REQUEST_BYTES;
-
 	for (uint32_t i = 0; i < request->segment_count; i++) {
 		if (request->segments[i].iov_len > left) {
 			request->segments[i].iov_len = (size_t)left;
@@ -133,7 +131,7 @@ static void fill_many(struct soqi_lane *lane, unsigned max, struct soqi_request 
 		else
 			request->message_flags &= ~MSG_MORE;
 	}
-	cap_bytes(request);
+	cap_bytes(request, SOQI_REQUEST_BYTES);
 }
 
 /* A message is one op's, as it is. */
@@ -163,6 +161,25 @@ static void fill_memory(const struct soq_socket *s, struct soqi_lane *lane, unsi
 		fill_many(lane, max, request);
 }
 
+/*
+ * The kernel takes the last byte of each call for the urgent one. TCP does so at whatever
+ * it has taken when it runs out of room, and the peer's stream would lose a byte there: so
+ * that byte is a request of its own.
+ */
+static void fill_urgent(const struct soq_socket *s, const struct soq_op *op,
+			struct soqi_request *request)
+{
+	uint64_t left = op->priv.length - op->priv.moved;
+	uint64_t bytes = 0;
+
+	if (soqi_is_tcp(s) && left > 1)
+		cap_bytes(request, left - 1);
+	for (uint32_t i = 0; i < request->segment_count; i++)
+		bytes += request->segments[i].iov_len;
+	if (bytes == left)
+		request->message_flags |= MSG_OOB;
+}
+
 void soqi_request_fill(const struct soq_socket *s, struct soqi_lane *lane, struct iovec *room,
 		       unsigned max, struct soqi_request *request)
 {
@@ -174,8 +191,10 @@ void soqi_request_fill(const struct soq_socket *s, struct soqi_lane *lane, struc
 	switch (op->priv.kind) {
 	case SOQI_KIND_SEND:
 		request->kind = SOQI_REQUEST_SEND;
-		request->message_flags = MSG_NOSIGNAL;
+		request->message_flags = MSG_NOSIGNAL | soqi_send_route(op);
 		fill_memory(s, lane, max, request);
+		if (soqi_unlikely(op->priv.flags & SOQ_URGENT))
+			fill_urgent(s, op, request);
 		break;
 	case SOQI_KIND_RECV:
 		request->kind = SOQI_REQUEST_RECV;
@@ -309,14 +328,16 @@ static void submit(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane
 	hand_over(loop, s, lane, &request);
 }
 
+/* Flags of ops that go the long way. */
+#define NOT_PLAIN (SOQI_OP_VECTOR | SOQI_OP_BATCH | SOQ_ZEROCOPY | SOQ_URGENT | SOQ_DONT_ROUTE)
+
 /* One op's one buffer, of a stream: what most requests are for. */
 static bool is_plain(const struct soq_socket *s, const struct soqi_lane *lane)
 {
 	const struct soq_op *op = lane->queue.first;
 	uint64_t left;
 
-	if (op == NULL || lane->whole || lane->polls ||
-	    (op->priv.flags & (SOQI_OP_VECTOR | SOQI_OP_BATCH | SOQ_ZEROCOPY)) != 0)
+	if (op == NULL || lane->whole || lane->polls || (op->priv.flags & NOT_PLAIN) != 0)
 		return false;
 	left = op->priv.length - op->priv.moved;
 	if (left == 0 || left > SOQI_REQUEST_BYTES)

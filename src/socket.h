@@ -107,6 +107,7 @@ struct soqi_transfer {
 	struct soq_endpoint *address; /* whom to, or where to write from whom; NULL for none */
 	struct soq_message *message;  /* of the calls that take one, or NULL */
 	bool batch;                   /* `data` is `count` messages */
+	bool now;                     /* a synchronous call that does not wait */
 };
 
 /* settle.c. Takes the result of a transfer's request in, judged. */
@@ -124,6 +125,23 @@ int soqi_transfer_check(const struct soq_socket *s, struct soq_op *op,
 			const struct soqi_transfer *t, bool waits);
 int soqi_transfer_check_one(const struct soq_socket *s, struct soq_op *op,
 			    const struct soqi_transfer *t, bool waits);
+/* What a synchronous transfer begins and ends with, once it is checked. */
+int soqi_transfer_begin(struct soq_socket *s, const struct soqi_transfer *t, struct soq_op *op);
+int64_t soqi_transfer_end(struct soq_socket *s, const struct soqi_transfer *t, struct soq_op *op,
+			  struct soq_event *event);
+
+/* urgent.c. Whether the socket can have urgent bytes, and what goes with them. */
+int soqi_urgent_check(const struct soq_socket *s, uint32_t flags);
+/* A receive of the urgent byte: in no lane, and it never waits. */
+static inline bool soqi_is_urgent_receive(const struct soqi_transfer *t)
+{
+	return (t->flags & SOQ_URGENT) && t->index == SOQI_LANE_RECV;
+}
+/* What it says now of `op`, the head of a lane that is nobody else's. */
+int32_t soqi_urgent_try(const struct soq_socket *s, struct soqi_lane *lane);
+/* The started op of one: ends it. */
+void soqi_urgent_end(struct soq_socket *s, struct soq_op *op);
+
 /* Whether the socket has, or is getting, a peer. */
 static inline bool soqi_carries(const struct soq_socket *s)
 {

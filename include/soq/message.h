@@ -90,7 +90,7 @@ struct soq_message {
  *
  * Result: 0; the event's result is `size_bytes`. With SOQ_ZEROCOPY it has two events,
  *         as stream.h says.
- * Errors: those of every starting call; flags: SOQ_ZEROCOPY
+ * Errors: those of every starting call; flags: SOQ_ZEROCOPY, SOQ_DONT_ROUTE
  *         -EINVAL        NULL, "none", unknown flags, or no bytes on SOCK_SEQPACKET
  *         -EISCONN       the socket is connection-oriented: its peer is fixed
  *         -EAFNOSUPPORT  an address of another family than the socket
@@ -113,7 +113,8 @@ SOQ_API SOQ_MUST_CHECK int soq_send_to_async(struct soq_socket *s, struct soq_op
  *
  * Result: bytes sent: all.
  * Errors: what soq_send_to_async() returns, or its event's result; -ETIMEDOUT when
- *         the socket's send timeout passed; -EINVAL with SOQ_ZEROCOPY
+ *         the socket's send timeout passed, -EAGAIN with SOQ_NOWAIT when there is no
+ *         room; -EINVAL with SOQ_ZEROCOPY
  * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.SendTo
  */
@@ -146,6 +147,7 @@ SOQ_API SOQ_MUST_CHECK int soq_recv_from_async(struct soq_socket *s, struct soq_
  *         -EMSGSIZE   the message was longer than `size_bytes`: the memory holds
  *                     its beginning, the rest is lost (soq_recv_msg() gives the count)
  *         -ETIMEDOUT  the socket's receive timeout passed
+ *         -EAGAIN     SOQ_NOWAIT, and none is there now
  * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.ReceiveFrom
  */
@@ -187,7 +189,7 @@ SOQ_API SOQ_MUST_CHECK int soq_send_msg_async(struct soq_socket *s, struct soq_o
  *
  * Result: bytes sent.
  * Errors: what soq_send_msg_async() returns, or its event's result; -ETIMEDOUT when
- *         the socket's send timeout passed
+ *         the socket's send timeout passed, -EAGAIN with SOQ_NOWAIT
  * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.SendTo
  */
@@ -217,7 +219,7 @@ SOQ_API SOQ_MUST_CHECK int soq_recv_msg_async(struct soq_socket *s, struct soq_o
  *
  * Result: bytes received; `message->flags` says if the message was cut.
  * Errors: what soq_recv_msg_async() returns, or its event's result; -ETIMEDOUT when
- *         the socket's receive timeout passed
+ *         the socket's receive timeout passed, -EAGAIN with SOQ_NOWAIT
  * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.ReceiveMessageFrom
  */
@@ -255,7 +257,7 @@ SOQ_API SOQ_MUST_CHECK int soq_socket_set_message_info(struct soq_socket *s, uin
  *         begins with it ends with. `length_bytes` of each message sent is its size.
  *         An error that the kernel tells once, of an earlier datagram, may be passed
  *         over between two messages, as by sendmmsg(2).
- * Errors: those of soq_send_msg_async(), for any of the messages
+ * Errors: those of soq_send_msg_async(), for any of the messages; flags: SOQ_DONT_ROUTE
  *         -EINVAL      also for no messages, or more than INT32_MAX
  *         -EOPNOTSUPP  the socket is connection-oriented: it carries no datagrams
  * Owner:  the array, and each message with its segments, are the library's until
@@ -274,7 +276,7 @@ SOQ_API SOQ_MUST_CHECK int soq_send_batch_async(struct soq_socket *s, struct soq
  * Result: messages sent: all, or fewer if it was cut short (the next synchronous
  *         call on the send lane returns the cause).
  * Errors: what soq_send_batch_async() returns, or its event's result; -ETIMEDOUT when
- *         the socket's send timeout passed and nothing was sent
+ *         the socket's send timeout passed and nothing was sent, -EAGAIN with SOQ_NOWAIT
  * Thread: the loop's; any, on a detached socket.
  */
 SOQ_API SOQ_MUST_CHECK int64_t soq_send_batch(struct soq_socket *s, struct soq_message *messages,
@@ -307,7 +309,7 @@ SOQ_API SOQ_MUST_CHECK int soq_recv_batch_async(struct soq_socket *s, struct soq
  *
  * Result: messages received: at least 1, or 0 as above.
  * Errors: what soq_recv_batch_async() returns, or its event's result; -ETIMEDOUT when
- *         the socket's receive timeout passed
+ *         the socket's receive timeout passed, -EAGAIN with SOQ_NOWAIT
  * Thread: the loop's; any, on a detached socket.
  */
 SOQ_API SOQ_MUST_CHECK int64_t soq_recv_batch(struct soq_socket *s, struct soq_message *messages,

@@ -108,12 +108,11 @@ struct soq_op {
 		uint64_t moved;
 		uint32_t events;
 		int32_t cause;
-		uint16_t flags;
+		uint32_t flags;
 		uint8_t event_flags;
 		uint8_t timed;
 		uint8_t kind;
 		uint8_t state;
-		uint16_t reserved16;
 		union {
 			struct soq_socket *carried_first;
 			struct soq_buf *buf_first;

@@ -32,13 +32,46 @@ extern "C" {
  * asynchronous call on it is -EINVAL.
  */
 
-/* Flags of starting calls. */
-#define SOQ_MULTISHOT (1u << 0) /* accept, poll, receive into bufs: stay armed; many events */
-#define SOQ_EXACT     (1u << 1) /* receive: all of the bytes asked for, or the end of stream */
-#define SOQ_PEEK      (1u << 2) /* receive: leave the bytes in the socket */
-#define SOQ_CORK      (1u << 3) /* send: more follows soon, do not push a short segment yet */
-#define SOQ_ZEROCOPY  (1u << 4) /* send: from the caller's memory, told when that is free again */
-#define SOQ_LAZY      (1u << 5) /* send: its event may wait for the next news of the loop */
+/*
+ * Flags of the calls that start something, and of their synchronous twins. Each call says
+ * which it takes; another is -EINVAL.
+ *
+ * SOQ_URGENT, on streams. TCP has urgent bytes, "out of band": of a send it is the last,
+ * and the peer's receives stop in front of it (soq_socket_at_mark()). The send keeps its
+ * place in the lane and is a call of its own; not with SOQ_ZEROCOPY. A receive asks for the
+ * urgent byte alone, and is not one of the stream's: it is in no lane, waits behind nothing
+ * (an armed multishot neither) and for nothing, and ends at once: with 1 and that byte,
+ * with 0 at the end of the connection, or with -EINVAL where there is none, or none yet, or
+ * it was taken, or SO_OOBINLINE has left it in the stream. SOQ_POLL_URGENT says when to
+ * ask. With SOQ_PEEK it stays; not with SOQ_EXACT. A second urgent byte takes the place of one
+ * that was not received; and a receive of the stream that comes to where it is passes over
+ * it, as recv(2) does: one that waits there too, on io_uring. So ask before receiving on,
+ * have no receive in flight where urgent bytes matter, or set SO_OOBINLINE. Unix streams
+ * have it from Linux 5.15 on, if the kernel was built so, else a send ends with -EOPNOTSUPP;
+ * MPTCP never: -EOPNOTSUPP from the start.
+ * .NET: SocketFlags.OutOfBand
+ *
+ * SOQ_DONT_ROUTE: a datagram goes to who is on a network of this machine's, not by a
+ * gateway: else -ENETUNREACH. TCP has found its way when it connected (SO_DONTROUTE goes
+ * before that), and unix sockets have none: it changes nothing there.
+ * .NET: SocketFlags.DontRoute
+ *
+ * SOQ_NOWAIT, of synchronous sends and receives of every kind, whatever the socket's
+ * timeouts: what can be done now is done. The result is its count, or -EAGAIN if that is
+ * nothing; what is left is the caller's, and the next call is not told of it. It keeps its
+ * place behind the ops of its lane: with one before it that cannot end now, nothing can be
+ * done. Asynchronous calls never wait: -EINVAL.
+ * .NET: Blocking = false, SocketError.WouldBlock
+ */
+#define SOQ_MULTISHOT  (1u << 0) /* accept, poll, receive into bufs: stay armed; many events */
+#define SOQ_EXACT      (1u << 1) /* receive: all of the bytes asked for, or the end of stream */
+#define SOQ_PEEK       (1u << 2) /* receive: leave the bytes in the socket */
+#define SOQ_CORK       (1u << 3) /* send: more follows soon, do not push a short segment yet */
+#define SOQ_ZEROCOPY   (1u << 4) /* send: from the caller's memory, told when that is free again */
+#define SOQ_LAZY       (1u << 5) /* send: its event may wait for the next news of the loop */
+#define SOQ_URGENT     (1u << 6) /* send: the last byte is urgent; receive: the urgent byte */
+#define SOQ_DONT_ROUTE (1u << 7) /* send: to a network of this machine's, by no gateway */
+#define SOQ_NOWAIT     (1u << 8) /* synchronous: what can be done now, or -EAGAIN */
 
 /* Directions of soq_shutdown(). */
 #define SOQ_SHUTDOWN_RECV 0

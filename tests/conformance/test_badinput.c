@@ -281,7 +281,7 @@ static void rows_flags(struct fixture *t)
 	ROW(-EINVAL, soq_recv_async(B.s, B.idle, some, 8, SOQ_EXACT | SOQ_PEEK));
 	ROW(-EINVAL, soq_recv(B.s, some, 8, 1u << 31));
 	ROW(-EINVAL, soq_recvv_async(B.s, B.idle, segments, 2, SOQ_MULTISHOT));
-	ROW(-EINVAL, soq_recvv(B.s, segments, 2, 1u << 8));
+	ROW(-EINVAL, soq_recvv(B.s, segments, 2, 1u << 31));
 	ROW(-EINVAL, soq_shutdown_async(B.s, B.idle, 3));
 	ROW(-EINVAL, soq_shutdown(B.s, -1));
 	ROW(-EINVAL, soq_send_to_async(B.datagram, B.idle, some, 8, SOQ_CORK, &B.datagram_ep));
