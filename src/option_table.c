@@ -173,11 +173,14 @@ static const struct soqi_option_row rows[] = {
 		BOTH(DATAGRAM4 | SOQI_WHO_UDP6, IP_MULTICAST_ALL, DATAGRAM6, IPV6_MULTICAST_ALL)),
 };
 
+unsigned soqi_option_count(void)
+{
+	return sizeof(rows) / sizeof(rows[0]);
+}
+
 const struct soqi_option_row *soqi_option_find(enum soq_option option)
 {
-	const unsigned count = sizeof(rows) / sizeof(rows[0]);
-
-	if ((unsigned)option >= count)
+	if ((unsigned)option >= soqi_option_count())
 		return NULL;
 	if (rows[option].form == SOQI_OPTION_NONE && rows[option].text.who == 0)
 		return NULL;
