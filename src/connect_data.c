@@ -129,6 +129,7 @@ static int64_t detached(struct soq_socket *s, const struct soq_endpoint *ep, con
 	int64_t result;
 	size_t sent;
 
+	op.priv.kind = SOQI_KIND_CONNECT;
 	data_put(s, &op, buffer, size_bytes, flags);
 	soqi_detached_lock(s);
 	if (s->send_timeout_ns >= 0)

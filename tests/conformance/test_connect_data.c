@@ -3,8 +3,13 @@
 #define _GNU_SOURCE
 #include "support.h"
 
+#include <fcntl.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
 
 static const int families[] = { AF_INET, AF_INET6 };
 static const uint32_t ways[] = { 0, SOQ_FAST_OPEN };
@@ -110,6 +115,124 @@ static void calls_send_with_the_first_packet_again_and_again(struct fixture *t)
 		close(fd);
 	}
 	close(listener);
+}
+
+#define PACKET_BYTES 100000
+
+/* A network of this process alone, which takes data with the first packet both ways. */
+static int fast_network(void)
+{
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd, done;
+
+	if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
+		return -errno;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	done = ioctl(fd, SIOCSIFFLAGS, &lo) == 0;
+	close(fd);
+	fd = open("/proc/sys/net/ipv4/tcp_fastopen", O_WRONLY | O_CLOEXEC);
+	done = done && write(fd, "3", 1) == 1;
+	close(fd);
+	return done ? 0 : -errno;
+}
+
+/* One connect there; whether the data went with the first packet, or the line that failed. */
+static int connect_once(struct soq_loop *loop, int listener, const struct soq_endpoint *ep,
+			const char *out)
+{
+	static char in[PACKET_BYTES];
+	struct tcp_info info = { .tcpi_options = 0 };
+	struct soq_socket *s;
+	int fd;
+
+	if (soq_socket_open(loop, AF_INET, SOCK_STREAM, 0, &s) != 0)
+		return __LINE__;
+	if (soq_connect_data(s, ep, out, PACKET_BYTES, SOQ_FAST_OPEN) != PACKET_BYTES)
+		return __LINE__;
+	fd = accept(listener, NULL, NULL);
+	if (recv(fd, in, sizeof(in), MSG_WAITALL) != PACKET_BYTES ||
+	    memcmp(in, out, sizeof(in)) != 0)
+		return __LINE__;
+	if (soq_option_get(s, IPPROTO_TCP, TCP_INFO, &info, sizeof(info)) <= 0)
+		return __LINE__;
+	if (soq_abort(s) != 0)
+		return __LINE__;
+	/* A byte too many would be here. */
+	if (recv(fd, in, 1, 0) > 0)
+		return __LINE__;
+	close(fd);
+	return (info.tcpi_options & TCPI_OPT_SYN_DATA) ? 1 : 0;
+}
+
+/* The line that failed, or 0. */
+static int first_packets(struct fixture *t)
+{
+	static char out[PACKET_BYTES];
+	struct soq_loop_options options;
+	struct soq_loop *loop = NULL;
+	struct soq_endpoint ep;
+	struct soq_socket *s;
+	int queue = 5, listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	fill(out, sizeof(out), 1, 0);
+	options_of_tier(t, &options);
+	if (t->home != NULL && soq_loop_create(&options, &loop) != 0)
+		return __LINE__;
+	if (soq_endpoint_loopback(AF_INET, 0, &ep) != 0 ||
+	    bind(listener, &ep.addr.any, ep.size_bytes) != 0 ||
+	    setsockopt(listener, IPPROTO_TCP, TCP_FASTOPEN, &queue, sizeof(queue)) != 0 ||
+	    listen(listener, 5) != 0 || getsockname(listener, &ep.addr.any, &ep.size_bytes) != 0)
+		return __LINE__;
+	/* The first has no cookie and brings one home; those behind it have it. */
+	for (int i = 0; i < 3; i++) {
+		int with = connect_once(loop, listener, &ep, out);
+
+		if (with != (i > 0))
+			return with > 1 ? with : __LINE__;
+	}
+	close(listener);
+	if (soq_socket_open(loop, AF_INET, SOCK_STREAM, 0, &s) != 0 ||
+	    soq_connect_data(s, &ep, out, 10, SOQ_FAST_OPEN) != -ECONNREFUSED)
+		return __LINE__;
+	return 0;
+}
+
+/* 0, the line that failed, or the negative errno of a system that makes no networks. */
+struct verdict {
+	int error, line;
+};
+
+static struct verdict in_a_network_of_its_own(struct fixture *t)
+{
+	struct verdict v = { 0, 0 };
+	int ends[2] = { -1, -1 };
+	pid_t child;
+
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return (struct verdict){ -errno, 0 };
+	child = fork();
+	if (child == 0) {
+		v.error = fast_network();
+		if (v.error == 0)
+			v.line = first_packets(t);
+		(void)!write(ends[1], &v, sizeof(v));
+		_exit(0);
+	}
+	close(ends[1]);
+	if (read(ends[0], &v, sizeof(v)) != (ssize_t)sizeof(v))
+		v.line = -1;
+	close(ends[0]);
+	(void)waitpid(child, NULL, 0);
+	return v;
+}
+
+static void first_packet_takes_the_data(struct fixture *t)
+{
+	struct verdict v = in_a_network_of_its_own(t);
+
+	/* Where nobody may have a network of his own nothing can be said. */
+	expect_true(v.error == 0 || v.error == -EPERM || v.error == -ENOSPC || v.error == -EACCES);
+	expect(v.line, 0);
 }
 
 static void more_data_than_a_packet_arrives_whole(struct fixture *t)
@@ -226,6 +349,7 @@ static void ended_before_the_connection_leaves_only_closing(struct fixture *t)
 		struct full_listener full;
 		struct soq_socket *s = open_socket(t, AF_INET);
 		struct probe *p = probe(t), *behind = probe(t);
+		struct soq_socket_info info = { .size = sizeof(info) };
 
 		full_listener_open(AF_INET, &full);
 		if (i & 1)
@@ -239,6 +363,8 @@ static void ended_before_the_connection_leaves_only_closing(struct fixture *t)
 
 		expect_end(p, i & 1 ? -ETIMEDOUT : -ECANCELED, 0);
 		expect_end(behind, i & 1 ? -ETIMEDOUT : -ECANCELED, 0);
+		expect(soq_socket_info(s, &info), 0);
+		expect(info.state, SOQ_STATE_CUT);
 		expect(soq_connect(s, &full.ep), -EALREADY);
 		expect(soq_close(s), 0);
 		full_listener_close(&full);
@@ -397,6 +523,7 @@ static const struct conf_case cases[] = {
 	SYNC_CASE(call_returns_when_the_data_is_sent, "20a"),
 	CASE(data_goes_with_the_first_packet_again_and_again, "9a"),
 	SYNC_CASE(calls_send_with_the_first_packet_again_and_again, "9a"),
+	SYNC_CASE(first_packet_takes_the_data, "9a"),
 	CASE(more_data_than_a_packet_arrives_whole, "9c 11d"),
 	CASE(refusal_is_the_result_and_nothing_is_sent, "11b 5a"),
 	SYNC_CASE(call_that_is_refused_says_so, "5a"),
