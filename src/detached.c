@@ -332,30 +332,6 @@ int soqi_detached_shutdown(struct soq_socket *s, int how)
 	return error;
 }
 
-/* There is no lane: what other threads send meanwhile is their business. */
-int soqi_detached_disconnect(struct soq_socket *s, uint32_t flags)
-{
-	struct soqi_detached *d = enter(s);
-	struct soq_op op = { 0 };
-	int error = soqi_disconnect_check(s, flags);
-
-	/* What another thread is connecting has no peer yet. */
-	if (error == 0 && s->phase != SOQI_PHASE_CONNECTED)
-		error = -ENOTCONN;
-
-	if (error == 0 && (flags & SOQ_REUSE) && soqi_is_connection(s) && !soqi_detached_alone(s))
-		error = -EBUSY;
-	if (error == 0)
-		error = soqi_sync_begin(s, SOQI_LANE_SEND, &op);
-	if (error == 0) {
-		if (soqi_is_connection(s))
-			s->shut_send = true;
-		error = soqi_disconnect_now(s, flags);
-	}
-	leave(d);
-	return error;
-}
-
 int soqi_detached_poll(struct soq_socket *s, uint32_t events, int64_t timeout_ns)
 {
 	int64_t until_ns = soqi_until(timeout_ns);

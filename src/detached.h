@@ -50,7 +50,6 @@ int soqi_detached_accept(struct soq_socket *s, struct soq_socket **accepted_out,
 int soqi_detached_connect(struct soq_socket *s, const struct soq_endpoint *ep, struct soq_op *fast);
 int soqi_detached_accept_into(struct soq_socket *s, struct soq_socket *target,
 			      struct soq_endpoint *peer_out);
-int soqi_detached_disconnect(struct soq_socket *s, uint32_t flags);
 int soqi_detached_shutdown(struct soq_socket *s, int how);
 int soqi_detached_poll(struct soq_socket *s, uint32_t events, int64_t timeout_ns);
 int soqi_detached_close(struct soq_socket *s, bool abort);

@@ -89,7 +89,7 @@ int soqi_detached_accept(struct soq_socket *s, struct soq_socket **accepted_out,
 int soqi_detached_accept_into(struct soq_socket *s, struct soq_socket *target,
 			      struct soq_endpoint *peer_out)
 {
-	bool lingers;
+	bool lingers = false;
 	int32_t fd;
 
 	if (target == NULL || !soqi_is_detached(target))

@@ -7,7 +7,7 @@
 #include <soq/stream.h>
 #include <sys/socket.h>
 
-int soqi_disconnect_check(const struct soq_socket *s, uint32_t flags)
+static int disconnect_check(const struct soq_socket *s, uint32_t flags)
 {
 	if ((flags & ~SOQ_REUSE) != 0)
 		return -EINVAL;
@@ -108,9 +108,33 @@ int soq_disconnect_async(struct soq_socket *s, struct soq_op *op, uint32_t flags
 	int error = soqi_start_check(s, op);
 
 	if (error == 0)
-		error = soqi_disconnect_check(s, flags);
+		error = disconnect_check(s, flags);
 	if (error == 0)
 		start(s, op, flags, 0);
+	return error;
+}
+
+/* There is no lane: what other threads send meanwhile is their business. */
+static int detached(struct soq_socket *s, uint32_t flags)
+{
+	struct soq_op op = { 0 };
+	int error;
+
+	soqi_detached_enter(s);
+	error = disconnect_check(s, flags);
+	/* What another thread is connecting has no peer yet. */
+	if (error == 0 && s->phase != SOQI_PHASE_CONNECTED)
+		error = -ENOTCONN;
+	if (error == 0 && (flags & SOQ_REUSE) && soqi_is_connection(s) && !soqi_detached_alone(s))
+		error = -EBUSY;
+	if (error == 0)
+		error = soqi_sync_begin(s, SOQI_LANE_SEND, &op);
+	if (error == 0) {
+		if (soqi_is_connection(s))
+			s->shut_send = true;
+		error = soqi_disconnect_now(s, flags);
+	}
+	soqi_detached_leave(s);
 	return error;
 }
 
@@ -121,10 +145,10 @@ int soq_disconnect(struct soq_socket *s, uint32_t flags)
 	int error;
 
 	if (soqi_is_detached(s))
-		return soqi_detached_disconnect(s, flags);
+		return detached(s, flags);
 	error = soqi_start_check(s, &op);
 	if (error == 0)
-		error = soqi_disconnect_check(s, flags);
+		error = disconnect_check(s, flags);
 	if (error == 0)
 		error = soqi_sync_begin(s, SOQI_LANE_SEND, &op);
 	if (error != 0)

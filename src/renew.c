@@ -39,16 +39,15 @@ void soqi_renew(struct soq_socket *s, int fd, enum soqi_socket_phase phase)
 /* A name the kernel has given it; a fresh socket's is empty. */
 static bool is_bound(const struct soq_socket *s)
 {
-	struct sockaddr_storage name = { .ss_family = AF_UNSPEC };
-	socklen_t size_bytes = sizeof(name);
+	struct soq_endpoint name = { .size_bytes = sizeof(name.addr) };
 
-	if (getsockname(s->fd, (struct sockaddr *)&name, &size_bytes) != 0)
+	if (getsockname(s->fd, &name.addr.any, &name.size_bytes) != 0)
 		return false;
 	if (s->family == AF_INET)
-		return ((struct sockaddr_in *)&name)->sin_port != 0;
+		return name.addr.ipv4.sin_port != 0;
 	if (s->family == AF_INET6)
-		return ((struct sockaddr_in6 *)&name)->sin6_port != 0;
-	return size_bytes > sizeof(sa_family_t);
+		return name.addr.ipv6.sin6_port != 0;
+	return name.size_bytes > sizeof(sa_family_t);
 }
 
 int soqi_target_check(const struct soq_socket *s, struct soq_socket *target)
@@ -162,6 +161,9 @@ int soqi_reopen(struct soq_socket *s)
 		(void)close(fd);
 		return error;
 	}
+	/* The old one's close may not block, nor reset what was shut in good order. */
+	if (s->loop == NULL && s->linger_s >= 0)
+		soqi_linger_tell(s, -1);
 	soqi_renew(s, fd, SOQI_PHASE_FRESH);
 	if (s->loop == NULL && s->linger_s >= 0)
 		soqi_linger_tell(s, s->linger_s);

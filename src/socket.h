@@ -86,9 +86,7 @@ void soqi_renew(struct soq_socket *s, int fd, enum soqi_socket_phase phase);
 /* The same with a fresh one that has its options. */
 int soqi_reopen(struct soq_socket *s);
 
-/* disconnect.c */
-int soqi_disconnect_check(const struct soq_socket *s, uint32_t flags);
-/* The head of the send lane is a disconnect and its turn has come: 0, -EAGAIN, or its error. */
+/* disconnect.c. The head of the send lane is a disconnect and its turn has come: 0, -EAGAIN, or its error. */
 int soqi_disconnect_now(struct soq_socket *s, uint32_t flags);
 /* Whether it has to wait for the receives to end. */
 bool soqi_disconnect_waits(const struct soq_socket *s);

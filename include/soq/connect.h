@@ -108,7 +108,7 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_connect_data(struct soq_socket *s, const stru
  * timeouts and the linger time stay. Not carried over: options set by number that have
  * no name, SOQ_OPTION_QUICK_ACK, SOQ_OPTION_MAX_SEGMENT_BYTES and SOQ_OPTION_INCOMING_CPU
  * (the kernel tells the connection's), and before Linux 5.14 buffer sizes (it does not
- * tell who chose them). The old descriptor closes as soq_close() does: with received bytes
+ * tell who chose them). The old descriptor closes without lingering; with received bytes
  * that were never read the peer gets a reset. It waits for the receives in flight to end
  * (those into bufs: until they have had a buf); polls end with -ECANCELED. From its turn on
  * other calls than the ways to close are -EBUSY. A connection that had broken is no
