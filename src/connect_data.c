@@ -10,6 +10,7 @@
  */
 #include "detached.h"
 #include "endpoint.h"
+#include "own.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -24,17 +25,25 @@ bool soqi_fast_may(const struct soq_socket *s, size_t size_bytes, uint32_t flags
 int32_t soqi_fast_open(const struct soq_socket *s, const struct soq_endpoint *ep, const void *data,
 		       size_t size_bytes)
 {
+	struct iovec lent = { (void *)(uintptr_t)data, size_bytes };
 	ssize_t count;
 
-	if (size_bytes > SOQI_REQUEST_BYTES)
-		size_bytes = SOQI_REQUEST_BYTES;
+	if (lent.iov_len > SOQI_REQUEST_BYTES)
+		lent.iov_len = SOQI_REQUEST_BYTES;
+	/* The library's while an op of a loop's is in flight. */
+	if (s->loop != NULL)
+		soqi_own_borrow(&lent, 1);
 	do
-		count = sendto(s->fd, data, size_bytes, MSG_FASTOPEN | MSG_DONTWAIT | MSG_NOSIGNAL,
-			       &ep->addr.any, soqi_endpoint_kernel_size(ep));
+		count = sendto(s->fd, data, lent.iov_len,
+			       MSG_FASTOPEN | MSG_DONTWAIT | MSG_NOSIGNAL, &ep->addr.any,
+			       soqi_endpoint_kernel_size(ep));
 	while (count < 0 && errno == EINTR);
-	if (count >= 0)
-		return (int32_t)count;
-	return errno == EAGAIN ? -EINPROGRESS : -errno;
+	/* Before the memory goes back, which may call a tool that sets errno. */
+	if (count < 0)
+		count = errno == EAGAIN ? -EINPROGRESS : -errno;
+	if (s->loop != NULL)
+		soqi_own_give_back(&lent, 1);
+	return (int32_t)count;
 }
 
 int32_t soqi_fast_step(const struct soq_socket *s, struct soq_op *op)
