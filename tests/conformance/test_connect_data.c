@@ -228,8 +228,11 @@ static struct verdict in_a_network_of_its_own(struct fixture *t)
 
 static void first_packet_takes_the_data(struct fixture *t)
 {
-	struct verdict v = in_a_network_of_its_own(t);
+	struct verdict v = { -EPERM, 0 };
 
+	/* Which cannot follow a ring into a child. */
+	if (!env_number("SOQ_TEST_VALGRIND", 0))
+		v = in_a_network_of_its_own(t);
 	/* Where nobody may have a network of his own nothing can be said. */
 	expect_true(v.error == 0 || v.error == -EPERM || v.error == -ENOSPC || v.error == -EACCES);
 	expect(v.line, 0);
