@@ -196,7 +196,7 @@ static bool is_quiet(struct soq_socket *s)
 }
 
 /* A watch nobody waits for may still be armed: that is no business of the caller's. */
-static int quiet_check(struct soq_socket *s)
+int soqi_quiet_check(struct soq_socket *s)
 {
 	struct soq_loop *loop = s->loop;
 	struct soqi_watch *watch = s->watch;
@@ -217,7 +217,7 @@ int soq_socket_release(struct soq_socket *s)
 	int fd;
 
 	if (error == 0)
-		error = soqi_is_detached(s) ? soqi_detached_quiet(s) : quiet_check(s);
+		error = soqi_is_detached(s) ? soqi_detached_quiet(s) : soqi_quiet_check(s);
 	if (error != 0)
 		return error;
 	if (s->loop != NULL)
@@ -256,6 +256,7 @@ static int move(struct soq_socket *s, struct soq_loop *loop, struct soq_socket *
 	to->error = s->error;
 	to->shut_send = s->shut_send;
 	to->multicast_interface = s->multicast_interface;
+	to->reuse_chosen = s->reuse_chosen;
 	to->epipe_seen = s->epipe_seen;
 	to->fin_seen = s->fin_seen;
 	for (unsigned i = 0; i < 2; i++)
@@ -275,7 +276,7 @@ int soq_socket_detach(struct soq_socket *s, struct soq_socket **s_out)
 	if (error == 0 && soqi_is_detached(s))
 		error = -EINVAL;
 	if (error == 0)
-		error = quiet_check(s);
+		error = soqi_quiet_check(s);
 	return error != 0 ? error : move(s, NULL, s_out);
 }
 

@@ -81,8 +81,7 @@ static bool has_room(struct soq_loop *loop)
 
 void soqi_datagrams_send(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
 {
-	bool connected = s->phase == SOQI_PHASE_CONNECTED ||
-			 (s->phase == SOQI_PHASE_CONNECTING && s->was_connected);
+	bool connected = s->phase == SOQI_PHASE_CONNECTED || s->was_connected;
 	unsigned max = connected ? 1 : SOQI_BATCH_MESSAGES;
 
 	if (soqi_is_connection(s) || loop->dead != 0 || lane->polls ||

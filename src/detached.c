@@ -100,6 +100,11 @@ int soqi_detached_quiet(struct soq_socket *s)
 	return busy ? -EBUSY : 0;
 }
 
+bool soqi_detached_alone(struct soq_socket *s)
+{
+	return of(s)->inside == 1;
+}
+
 bool soqi_detached_nap(int64_t nap_ns, int64_t until_ns)
 {
 	int64_t now_ns = soqi_now_ns();

@@ -212,6 +212,7 @@ void soqi_lane_settle(struct soqi_lane *lane, int64_t result, struct soqi_ops *e
 		settle_sends(lane, result, taken, ended);
 		break;
 	case SOQI_KIND_RECV:
+	case SOQI_KIND_FIRST:
 		settle_receive(lane, result, ended);
 		break;
 	default:

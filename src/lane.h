@@ -20,14 +20,16 @@ enum soqi_kind {
 	SOQI_KIND_ACCEPT,   /* receive lane */
 	SOQI_KIND_DRAIN,    /* receive lane: a finish that reads to the end of stream */
 	SOQI_KIND_RECV_BUF, /* receive lane: into a buf of a pool */
-	SOQI_KIND_SEND,     /* send lane */
-	SOQI_KIND_CONNECT,  /* send lane */
-	SOQI_KIND_SHUTDOWN, /* send lane */
-	SOQI_KIND_POLL,     /* no lane: the watch of its socket */
-	SOQI_KIND_CLOSE,    /* no lane */
-	SOQI_KIND_SLEEP,    /* no lane */
-	SOQI_KIND_POST,     /* no lane */
-	SOQI_KIND_BACKOFF,  /* no lane: the loop's own timer for starved accepts */
+	SOQI_KIND_FIRST, /* receive lane of one just accepted: its first bytes, see accept_data.c */
+	SOQI_KIND_SEND,  /* send lane */
+	SOQI_KIND_CONNECT,    /* send lane */
+	SOQI_KIND_SHUTDOWN,   /* send lane */
+	SOQI_KIND_DISCONNECT, /* send lane */
+	SOQI_KIND_POLL,       /* no lane: the watch of its socket */
+	SOQI_KIND_CLOSE,      /* no lane */
+	SOQI_KIND_SLEEP,      /* no lane */
+	SOQI_KIND_POST,       /* no lane */
+	SOQI_KIND_BACKOFF,    /* no lane: the loop's own timer for starved accepts */
 };
 
 /* Where an op is in its life. */

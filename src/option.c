@@ -46,6 +46,15 @@ int32_t soqi_linger_get(struct soq_socket *s)
 	return linger_s;
 }
 
+void soqi_reuse_chosen(struct soq_socket *s)
+{
+	if (soqi_is_detached(s))
+		soqi_detached_lock(s);
+	s->reuse_chosen = true;
+	if (soqi_is_detached(s))
+		soqi_detached_unlock(s);
+}
+
 static int linger_set(struct soq_socket *s, const void *value, uint32_t size_bytes)
 {
 	struct linger linger;
@@ -121,7 +130,11 @@ int soq_option_set(struct soq_socket *s, int level, int name, const void *value,
 		return -ENOPROTOOPT;
 	if (level == SOL_SOCKET && name == SO_LINGER)
 		return linger_set(s, value, size_bytes);
-	return setsockopt(s->fd, level, name, value, size_bytes) == 0 ? 0 : -errno;
+	if (setsockopt(s->fd, level, name, value, size_bytes) != 0)
+		return -errno;
+	if (level == SOL_SOCKET && name == SO_REUSEADDR)
+		soqi_reuse_chosen(s);
+	return 0;
 }
 
 struct info_option {

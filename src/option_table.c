@@ -183,11 +183,14 @@ static const struct soqi_option_row rows[] = {
 	[SOQ_OPTION_NO_CHECKSUM] = FLAG(SOCKET(UDP, SO_NO_CHECK)),
 };
 
+unsigned soqi_option_count(void)
+{
+	return sizeof(rows) / sizeof(rows[0]);
+}
+
 const struct soqi_option_row *soqi_option_find(enum soq_option option)
 {
-	const unsigned count = sizeof(rows) / sizeof(rows[0]);
-
-	if ((unsigned)option >= count)
+	if ((unsigned)option >= soqi_option_count())
 		return NULL;
 	if (rows[option].form == SOQI_OPTION_NONE && rows[option].text.who == 0)
 		return NULL;

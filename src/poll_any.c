@@ -50,8 +50,8 @@ static int sockets_check(const struct soq_poll_entry *entries, unsigned count,
 			return -EXDEV;
 	error = loop != NULL ? soqi_loop_enter(loop) : 0;
 	for (unsigned i = 0; i < count && error == 0; i++)
-		if (!passed_over(&entries[i]) && entries[i].socket->state != SOQI_SOCKET_OPEN)
-			error = -EBADF;
+		if (!passed_over(&entries[i]))
+			error = soqi_state_check(entries[i].socket);
 	return error;
 }
 

@@ -197,6 +197,7 @@ void soqi_request_fill(const struct soq_socket *s, struct soqi_lane *lane, struc
 			fill_urgent(s, op, request);
 		break;
 	case SOQI_KIND_RECV:
+	case SOQI_KIND_FIRST:
 		request->kind = SOQI_REQUEST_RECV;
 		request->message_flags = (op->priv.flags & SOQ_PEEK) ? MSG_PEEK : 0;
 		fill_memory(s, lane, max, request);
@@ -229,7 +230,8 @@ bool soqi_send_must_not_wait(const struct soq_socket *s, const struct soqi_lane 
 bool soqi_waits_by_poll(const struct soq_socket *s, const struct soqi_lane *lane)
 {
 	return soqi_send_must_not_wait(s, lane) || soqi_batch_serves(s, lane->queue.first) ||
-	       lane->queue.first->priv.kind == SOQI_KIND_RECV_BUF;
+	       lane->queue.first->priv.kind == SOQI_KIND_RECV_BUF ||
+	       soqi_is_fast(lane->queue.first);
 }
 
 /* Whether the head of a lane needs more than one segment. */
@@ -387,17 +389,26 @@ static void submit_plain(struct soq_loop *loop, struct soq_socket *s, struct soq
  */
 static bool done_at_once(struct soq_socket *s, struct soqi_lane *lane)
 {
-	const struct soq_op *op = lane->queue.first;
+	struct soq_op *op = lane->queue.first;
 
 	if (op->priv.kind == SOQI_KIND_SHUTDOWN)
 		lane->result = soqi_shutdown_now(s, (int)op->priv.length);
+	else if (op->priv.kind == SOQI_KIND_DISCONNECT)
+		lane->result = soqi_disconnect_now(s, (uint32_t)op->priv.length);
 	else if (op->priv.kind == SOQI_KIND_CONNECT && soqi_connect_is_local(s) &&
 		 s->loop->dead == 0)
 		lane->result = soqi_connect_local(s, op->priv.data);
+	else if (soqi_is_fast(op) && s->loop->dead == 0)
+		lane->result = soqi_fast_step(s, op);
 	else if (soqi_batch_serves(s, op))
 		lane->result = soqi_batch_serve(s, lane);
 	else
 		return false;
+	/* No fast open here: a request as ever. */
+	if (op->priv.kind == SOQI_KIND_CONNECT && lane->result == -EOPNOTSUPP && soqi_is_fast(op)) {
+		op->priv.segment_count = SOQI_FAST_NONE;
+		return false;
+	}
 	soqi_settled_push(s->loop, lane);
 	return true;
 }
@@ -406,7 +417,7 @@ static bool done_at_once(struct soq_socket *s, struct soqi_lane *lane)
 static bool must_wait(const struct soq_socket *s, const struct soqi_lane *lane)
 {
 	if (lane->index == SOQI_LANE_SEND)
-		return false;
+		return soqi_unlikely(s->state == SOQI_SOCKET_BUSY) && soqi_disconnect_waits(s);
 	return (s->phase == SOQI_PHASE_CONNECTING && soqi_is_connection(s)) ||
 	       soqi_accept_is_full(lane);
 }

@@ -64,7 +64,7 @@ static int bind_now(struct soq_socket *s, const struct soq_endpoint *ep)
 	 * On Linux it lets a TCP listener take over from TIME_WAIT, not from a live one.
 	 * UDP sockets would share the port.
 	 */
-	if (s->protocol == IPPROTO_TCP)
+	if (s->protocol == IPPROTO_TCP && !s->reuse_chosen)
 		(void)setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(s->fd, &ep->addr.any, soqi_endpoint_kernel_size(ep)) != 0) {
 		error = -errno;
@@ -166,12 +166,12 @@ int soq_socket_peer(struct soq_socket *s, struct soq_endpoint *ep_out)
 
 struct soq_loop *soq_socket_loop(const struct soq_socket *s)
 {
-	return s != NULL && s->state == SOQI_SOCKET_OPEN ? s->loop : NULL;
+	return s != NULL && soqi_is_alive(s) ? s->loop : NULL;
 }
 
 void *soq_socket_user(const struct soq_socket *s)
 {
-	return s != NULL && s->state == SOQI_SOCKET_OPEN ? s->user : NULL;
+	return s != NULL && soqi_is_alive(s) ? s->user : NULL;
 }
 
 int soq_socket_set_user(struct soq_socket *s, void *user)

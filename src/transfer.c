@@ -16,7 +16,8 @@ int soqi_sync_begin(struct soq_socket *s, enum soqi_lane_index index, struct soq
 	int cause = s->lane[index].sync_cause;
 
 	s->lane[index].sync_cause = 0;
-	if (cause == 0 && timeout_ns >= 0)
+	/* The second part of a call has what is left of the first's time. */
+	if (cause == 0 && timeout_ns >= 0 && op->deadline_ns == 0)
 		op->deadline_ns = soqi_after_ns(soqi_now_ns(), timeout_ns);
 	return cause;
 }

@@ -37,7 +37,7 @@ enum soq_option {
 	SOQ_OPTION_LINGER_NS = 8,
 
 	/* Of IPv4 and IPv6: who else may have the address. */
-	SOQ_OPTION_REUSE_ADDRESS = 9, /* TCP: soq_bind() sets it to 1 (SO_REUSEADDR) */
+	SOQ_OPTION_REUSE_ADDRESS = 9, /* TCP: a bind sets it, unless it was set (SO_REUSEADDR) */
 	SOQ_OPTION_REUSE_PORT = 10,   /* all that have it share the traffic (SO_REUSEPORT) */
 	SOQ_OPTION_EXCLUSIVE = 11,    /* 1 at first: nobody; see below */
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Sockets: open, bind, listen, accept, connect, and the ways to close. */
+/* Sockets: open, bind, listen, and the ways to close; accept.h and connect.h come with it. */
 #ifndef SOQ_SOCKET_H
 #define SOQ_SOCKET_H
 
+#include <soq/accept.h>
 #include <soq/base.h>
+#include <soq/connect.h>
 #include <soq/endpoint.h>
 #include <soq/op.h>
 
@@ -63,15 +65,17 @@ extern "C" {
  * done. Asynchronous calls never wait: -EINVAL.
  * .NET: Blocking = false, SocketError.WouldBlock
  */
-#define SOQ_MULTISHOT  (1u << 0) /* accept, poll, receive into bufs: stay armed; many events */
-#define SOQ_EXACT      (1u << 1) /* receive: all of the bytes asked for, or the end of stream */
-#define SOQ_PEEK       (1u << 2) /* receive: leave the bytes in the socket */
-#define SOQ_CORK       (1u << 3) /* send: more follows soon, do not push a short segment yet */
-#define SOQ_ZEROCOPY   (1u << 4) /* send: from the caller's memory, told when that is free again */
-#define SOQ_LAZY       (1u << 5) /* send: its event may wait for the next news of the loop */
-#define SOQ_URGENT     (1u << 6) /* send: the last byte is urgent; receive: the urgent byte */
-#define SOQ_DONT_ROUTE (1u << 7) /* send: to a network of this machine's, by no gateway */
-#define SOQ_NOWAIT     (1u << 8) /* synchronous: what can be done now, or -EAGAIN */
+#define SOQ_MULTISHOT  (1u << 0)  /* accept, poll, receive into bufs: stay armed; many events */
+#define SOQ_EXACT      (1u << 1)  /* receive: all of the bytes asked for, or the end of stream */
+#define SOQ_PEEK       (1u << 2)  /* receive: leave the bytes in the socket */
+#define SOQ_CORK       (1u << 3)  /* send: more follows soon, do not push a short segment yet */
+#define SOQ_ZEROCOPY   (1u << 4)  /* send: from the caller's memory, told when that is free again */
+#define SOQ_LAZY       (1u << 5)  /* send: its event may wait for the next news of the loop */
+#define SOQ_URGENT     (1u << 6)  /* send: the last byte is urgent; receive: the urgent byte */
+#define SOQ_DONT_ROUTE (1u << 7)  /* send: to a network of this machine's, by no gateway */
+#define SOQ_NOWAIT     (1u << 8)  /* synchronous: what can be done now, or -EAGAIN */
+#define SOQ_FAST_OPEN  (1u << 9)  /* connect with data: in the first packet, where that can be */
+#define SOQ_REUSE      (1u << 10) /* disconnect: the socket can connect again */
 
 /* Directions of soq_shutdown(). */
 #define SOQ_SHUTDOWN_RECV 0
@@ -208,7 +212,8 @@ SOQ_API int soq_socket_info(struct soq_socket *s, struct soq_socket_info *info);
 /**
  * Gives the socket its local address; port 0 lets the system choose one. TCP
  * listeners may be bound again at once while old connections fade
- * (SO_REUSEADDR); two live listeners on one address are refused.
+ * (SO_REUSEADDR, unless the program has set that itself); two live listeners on one
+ * address are refused.
  *
  * A unix path is made by this call and removed when this socket is closed, unless
  * something else has taken its place by then; a socket that is released leaves it.
@@ -295,80 +300,6 @@ SOQ_API int soq_socket_set_user(struct soq_socket *s, void *user);
  *         two kinds of calls alone
  */
 SOQ_API int soq_socket_set_timeouts(struct soq_socket *s, int64_t receive_ns, int64_t send_ns);
-
-/**
- * Starts accepting: one connection, or with SOQ_MULTISHOT every one until the op
- * is cancelled or the socket closed. Several accepts complete in start order.
- *
- * When descriptors or memory have run out the op does not end: the loop tries
- * again after a while and whenever it closes a socket, and counts it.
- *
- * Result: 0; the event's result is 0 and its `socket` is the connection, the
- *         caller's from then on, on the same loop.
- * Errors: those of every starting call; flags: SOQ_MULTISHOT
- *         -EINVAL  the socket does not listen
- *         as results: -ECANCELED, -ETIMEDOUT, -ENOMEM (the connection was
- *         aborted), else what accept4(2) says
- * Thread: the loop's.
- * Kernel: IORING_OP_ACCEPT. Fallback: accept4(2).
- * .NET:   Socket.AcceptAsync
- */
-SOQ_API SOQ_MUST_CHECK int soq_accept_async(struct soq_socket *s, struct soq_op *op,
-					    uint32_t flags);
-
-/**
- * Accepts one connection and waits for it.
- *
- * Result: 0, `*accepted_out` and, unless it is NULL, `*peer_out`.
- * Errors: -EINVAL     `s` or `accepted_out` is NULL, or the socket does not listen
- *         -EBUSY      a multishot accept is armed: it takes them all
- *         -ETIMEDOUT  the socket's receive timeout passed
- *         -ECANCELED  another thread has shut a detached listener
- *         -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM  none left, and the socket has no
- *                     timeout; with one the call tries again until then
- *         -ECHILD, -EXDEV, -EBADF  as for every call
- * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.Accept
- */
-SOQ_API SOQ_MUST_CHECK int soq_accept(struct soq_socket *s, struct soq_socket **accepted_out,
-				      struct soq_endpoint *peer_out);
-
-/**
- * Starts connecting. What is started behind it on either lane waits for it, and
- * fails with its error if it fails. After a failed connect another may be tried;
- * after one that was cancelled or ran into its deadline only closing is left.
- *
- * On SOCK_DGRAM and SOCK_RAW it fixes the peer, and may be done again for another;
- * receives do not wait for it. A unix listener whose queue is full is tried again
- * by timer until it has room: the kernel tells no one when that is.
- *
- * Result: 0; the event's result is 0.
- * Errors: those of every starting call
- *         -EINVAL        "none", or the socket listens
- *         -EAFNOSUPPORT  an address of another family than the socket
- *         -EISCONN       it is connected, and connection-oriented
- *         -EALREADY      a connect is in flight, or an earlier one was cut short
- *         as results: -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT and the others of
- *         connect(2); -ECANCELED
- * Owner:  `ep` is the library's until the final event.
- * Thread: the loop's.
- * Kernel: IORING_OP_CONNECT; unix sockets connect(2), nonblocking.
- * Fallback: connect(2), nonblocking.
- * .NET:   Socket.ConnectAsync
- */
-SOQ_API SOQ_MUST_CHECK int soq_connect_async(struct soq_socket *s, struct soq_op *op,
-					     const struct soq_endpoint *ep);
-
-/**
- * Connects and waits.
- *
- * Result: 0.
- * Errors: what soq_connect_async() returns, or its event's result; -ETIMEDOUT
- *         also when the socket's send timeout passed
- * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.Connect
- */
-SOQ_API SOQ_MUST_CHECK int soq_connect(struct soq_socket *s, const struct soq_endpoint *ep);
 
 /**
  * Starts a shutdown: RECV ends receiving at once; SEND and BOTH take their place
