@@ -16,8 +16,6 @@ import shutil
 import sys
 import textwrap
 
-from docutils import core
-
 LABELS = ("Result", "Errors", "Owner", "Thread", "Kernel", "Fallback", ".NET")
 STARTING = "those of every starting call"  # their list stands at struct soq_op
 RESULTS = {"-ECANCELED": "the op was cancelled, or its socket closed",
@@ -265,6 +263,7 @@ def synopsis(doc):
 
 def roff(rst, names):
     """rst as roff; `names` are what NAME lists."""
+    from docutils import core  # here, since members.py reads headers without it
     text = core.publish_string(rst, writer_name="manpage", settings_overrides={
         "output_encoding": "unicode", "halt_level": 2, "report_level": 2})
     text = re.sub(r"^(\.SH NAME\n)\S+", lambda m: m.group(1) + ", ".join(names), text, flags=re.M)

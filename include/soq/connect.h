@@ -47,7 +47,8 @@ struct soq_connect_list {
  * Owner:  `list` and its arrays are the library's until the final event.
  * Thread: the loop's.
  * Kernel: as soq_connect_async(). Fallback: likewise.
- * .NET:   Socket.ConnectAsync(IPAddress[], int)
+ * .NET:   Socket.ConnectAsync(IPAddress[], int),
+ *         Socket.ConnectAsync(SocketType, ProtocolType, SocketAsyncEventArgs)
  */
 SOQ_API SOQ_MUST_CHECK int soq_connect_list_async(struct soq_loop *loop, struct soq_op *op,
 						  const struct soq_connect_list *list);

@@ -138,7 +138,7 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_sendv(struct soq_socket *s, const struct iove
  * Owner:  `buffer` is the library's until the final event.
  * Thread: the loop's.
  * Kernel: IORING_OP_RECV, IORING_OP_RECVMSG. Fallback: recvmsg(2).
- * .NET:   Socket.ReceiveAsync, NetworkStream.ReadExactlyAsync
+ * .NET:   Socket.ReceiveAsync, SocketFlags.Peek, NetworkStream.ReadExactlyAsync
  */
 SOQ_API SOQ_MUST_CHECK int soq_recv_async(struct soq_socket *s, struct soq_op *op, void *buffer,
 					  size_t size_bytes, uint32_t flags);
@@ -154,7 +154,7 @@ SOQ_API SOQ_MUST_CHECK int soq_recv_async(struct soq_socket *s, struct soq_op *o
  *         a message was longer than `size_bytes`: the memory holds its beginning,
  *         the rest is lost (soq_recv_msg() gives the count)
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.Receive
+ * .NET:   Socket.Receive, SocketFlags.Peek
  */
 SOQ_API SOQ_MUST_CHECK int64_t soq_recv(struct soq_socket *s, void *buffer, size_t size_bytes,
 					uint32_t flags);
