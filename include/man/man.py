@@ -126,6 +126,27 @@ def segments(doc):
                     re.split(r"; (?=-E|else |results of |flags: )", text))
 
 
+def options(body):
+    """The members of enum soq_option: a comment above is a group's, or that of the next member."""
+    out, above = [], None
+    part = re.compile(r"\s*(?:/\* (?P<above>.*?) \*/|(?P<name>SOQ_OPTION_\w+) = \d+,(?: */\* (?P<beside>.*?) \*/)?)",
+                      re.S)
+    at = 0
+    while body[at:].strip():
+        match = part.match(body, at)
+        at = match.end()
+        if match.group("name"):
+            beside = match.group("beside") or ""
+            group = above and beside and (beside[0] != "(" or above.startswith("Of "))
+            out += ["\n" + mark(above) + "\n"] if group else []
+            out.append(entry(match.group("name"), " ".join(([] if group or not above else [above]) + [beside])))
+            above = None
+        else:
+            out += ["\n" + mark(above) + "\n"] if above else []
+            above = re.sub(r"\s*\n\s*\*? *", " ", match.group("above"))
+    return "\n".join(out)
+
+
 class Manual:
     def __init__(self, include):
         headers = [read_header(path) for path in sorted(glob.glob(include + "/soq/*.h"))]
@@ -136,6 +157,8 @@ class Manual:
         self.starting = re.findall(r"^  (%s)  (.*)$" % ERRNO, op.comment, re.M)
         with open(include + "/soq/base.h", encoding="utf-8") as base:
             self.version = ".".join(re.findall(r"#define SOQ_VERSION_M?[A-Z]+ (\d+)\n", base.read()))
+        with open(include + "/soq/option.h", encoding="utf-8") as option:
+            self.options = options(re.search(r"enum soq_option {\n(.*?)\n};", option.read(), re.S).group(1))
         self.concepts = {}
         for path in sorted(glob.glob(include + "/man/*.rst")):
             with open(path, encoding="utf-8") as file:
@@ -218,9 +241,9 @@ class Manual:
             section, self.version)
 
     def concept(self, name):
-        """A page of section 7: `@CALLS@` becomes the list of all calls."""
+        """A page of section 7: `@CALLS@` becomes the list of all calls, `@OPTIONS@` of the options."""
         _, summary, body = self.concepts[name].split("\n\n", 2)
-        body = body.replace("@CALLS@", self.calls())
+        body = body.replace("@CALLS@", self.calls()).replace("@OPTIONS@", self.options)
         also = set(re.findall(r"\b\w+\(\d\w*\)", self.concepts[name]))
         also |= {other + "(7)" for other in self.concepts}
         body = re.sub(r"(?<![\w`])(\w+)\((\d\w*)\)", lambda m: mark(m.group(0)), body)

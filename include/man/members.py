@@ -127,7 +127,7 @@ def main():
     write = "--write" in sys.argv[1:2]
     root = sys.argv[-1]
     manual = man.Manual(root + "/include")
-    manual.identifiers = set()
+    manual.identifiers = set(manual.concepts)
     for header in manual.about:
         with open(root + "/include/" + header, encoding="utf-8") as file:
             manual.identifiers |= set(re.findall(r"\b(?:soq|SOQ)_\w+", file.read()))

@@ -39,7 +39,7 @@ enum soq_option {
 	/* Of IPv4 and IPv6: who else may have the address. */
 	SOQ_OPTION_REUSE_ADDRESS = 9, /* TCP: soq_bind() sets it to 1 (SO_REUSEADDR) */
 	SOQ_OPTION_REUSE_PORT = 10,   /* all that have it share the traffic (SO_REUSEPORT) */
-	SOQ_OPTION_EXCLUSIVE = 11,    /* 1 at first: nobody; see below */
+	SOQ_OPTION_EXCLUSIVE = 11,    /* 1 at first: nobody; see soq_socket_set_option() */
 
 	/* Of all but unix sockets. */
 	SOQ_OPTION_PRIORITY = 12,           /* 0 to 6; more with CAP_NET_ADMIN (SO_PRIORITY) */
