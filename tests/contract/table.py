@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Joins the contract's rows with what the conformance tests pinned, and finds holes.
+"""Joins the rows of the contract, and the ids of .NET's behaviours, with what the conformance
+tests pinned, and finds holes.
 
 table.py RESULTS [--tiers a,b,...]    RESULTS as written through SOQ_TEST_RESULTS
 
@@ -36,20 +37,11 @@ def read_results(path):
     return tests
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("results")
-    parser.add_argument("--tiers", default=TIERS)
-    parser.add_argument("--contract", default=os.path.join(os.path.dirname(__file__),
-                                                           "contract.txt"))
-    options = parser.parse_args()
-    required = options.tiers.split(",")
+def print_table(title, rows, tests, required):
+    """The rows of one file; returns its holes."""
     tiers = required + PARTIAL_TIERS
-    rows = read_contract(options.contract)
-    tests = read_results(options.results)
     holes = []
-
-    print("%-4s %-78s %s" % ("line", "promise", " ".join("%11s" % tier for tier in tiers)))
+    print("%-4s %-78s %s" % ("row", title, " ".join("%11s" % tier for tier in tiers)))
     for row, (promise, elsewhere) in rows.items():
         cells = []
         for tier in tiers:
@@ -61,10 +53,24 @@ def main():
         print("%-4s %-78s %s" % (row, promise, " ".join("%11s" % cell for cell in cells)))
         if elsewhere:
             print("     (%s)" % elsewhere)
-    holes += ["%s: no such row" % row for row in sorted({row for row, _ in tests} - set(rows))]
     pinned = sum(1 for _, elsewhere in rows.values() if not elsewhere)
-    print("contract: %d rows pinned here, %d elsewhere or later, %d holes"
-          % (pinned, len(rows) - pinned, len(holes)))
+    print("%s: %d rows pinned here, %d elsewhere, later or different on purpose, %d holes\n"
+          % (title, pinned, len(rows) - pinned, len(holes)))
+    return holes
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+    parser.add_argument("results")
+    parser.add_argument("--tiers", default=TIERS)
+    options = parser.parse_args()
+    tests = read_results(options.results)
+    known, holes = set(), []
+    for title in ("contract", "behaviours"):
+        rows = read_contract(os.path.join(os.path.dirname(__file__), title + ".txt"))
+        known |= set(rows)
+        holes += print_table(title, rows, tests, options.tiers.split(","))
+    holes += ["%s: no such row" % row for row in sorted({row for row, _ in tests} - known)]
     for hole in holes:
         print("hole: " + hole)
     return 1 if holes else 0

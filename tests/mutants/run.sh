@@ -19,7 +19,7 @@ usage() {
 	  --keep          leave the copies where they are, and say where
 
 	Fails when a mutant survives, does not apply or does not compile, and when a row
-	of tests/contract/contract.txt has no mutant.
+	of tests/contract/contract.txt, or of behaviours.txt beside it, has no mutant.
 	END
 }
 
@@ -174,13 +174,22 @@ check_sound() {
 	done < <(for patch in "${chosen[@]}"; do key "$patch"; done | sort -u)
 }
 
-# holes: the rows of the contract that no mutant breaks, and those of mutants that are none.
+# rows all: the rows a mutant may break; without `all` those that one has to.
+rows() {
+	local skip='	(a later stage|later:)'
+	[ -z "$1" ] || skip='^$'
+	grep '^[0-9]' "$root/tests/contract/contract.txt" | grep -vE "$skip" | cut -f 1
+	if [ -n "$1" ]; then skip='^$'; else skip='	.*	'; fi
+	grep '^B' "$root/tests/contract/behaviours.txt" | grep -vE "$skip" | cut -f 1
+}
+
+# holes: the rows that no mutant breaks, and those of mutants that are none.
 holes() {
-	local contract=$root/tests/contract/contract.txt
-	[ -e "$contract" ] || { echo "no tests/contract/contract.txt" && return; }
-	comm -3 <(grep '^[0-9]' "$contract" | grep -v '	a later stage' | cut -f 1 | LC_ALL=C sort -u) \
-		<(for patch in "$mutants"/*.patch; do field row "$patch" | tr ' ' '\n'; done | LC_ALL=C sort -u) |
-		sed 's/^\t\(.*\)/\1 (no such row)/'
+	local broken
+	[ -e "$root/tests/contract/contract.txt" ] || { echo "no tests/contract/contract.txt" && return; }
+	broken=$(for patch in "$mutants"/*.patch; do field row "$patch" | tr ' ' '\n'; done | LC_ALL=C sort -u)
+	comm -23 <(rows "" | LC_ALL=C sort -u) <(echo "$broken")
+	comm -13 <(rows all | LC_ALL=C sort -u) <(echo "$broken") | sed 's/$/ (no such row)/'
 }
 
 chosen=()
