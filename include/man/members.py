@@ -39,12 +39,10 @@ class Row:
         """The calls for each name; returns the names without any."""
         missing, forms = [], []
         for name, full in zip(self.names, self.full):
-            if self.section == "Socket" and re.match("(Begin|End)[A-Z]", name):
-                forms.append(full)
-                continue
             found = [doc for doc in docs if full in doc.members]
             if not found:
-                missing.append(full)
+                form = self.section == "Socket" and re.match("(Begin|End)[A-Z]", name)
+                (forms if form else missing).append(full)
             for doc in found:
                 asynchronous = doc.names[0].endswith("_async") or doc.names[0] in ASYNC_STRUCTS
                 into = self.asynchronous if asynchronous else self.sync
@@ -118,7 +116,7 @@ def table(manual, rows):
     out = []
     for section in dict.fromkeys(row.section for row in rows if row.section != ELSEWHERE):
         title = "Other types" if section == OTHERS else "Of `%s`" % section
-        out.append("| %s | synchronous | asynchronous | on | |\n|---|---|---|---|---|\n" % title)
+        out.append("| %s | synchronous | asynchronous | on | note |\n|---|---|---|---|---|\n" % title)
         out[-1] += "".join(row.markdown(manual) for row in rows if row.section == section)
     return "\n".join(out)
 

@@ -32,6 +32,7 @@ planted include/soq/socket.h 's/NET:   Socket.Bind/NET:   Socket.Bond/' "names S
 planted include/soq/socket.h '/NET:   Socket.Bind/d' "Socket.Bind has neither a call nor a reason"
 planted include/soq/socket.h '/NET:   Socket.AcceptAsync/d' "Socket.BeginAccept has neither"
 planted include/soq/socket.h 's/NET:   Socket.Bind/&, Socket.SetIPProtectionLevel/' "is not needed"
+planted include/soq/socket.h 's/NET:   Socket.Bind/&, Socket.EndAccept(out byte[], IAsyncResult)/' "is not needed"
 planted include/man/members.txt 's/^Bind$/Bind, Bend/' "Socket.Bend has neither"
 planted include/man/members.txt 's/SOQ_OPTION_TTL/SOQ_OPTION_TLL/' "names SOQ_OPTION_TLL, which no header has"
 planted include/man/members.txt 's/^Bind$/&\n&/' "Socket.Bind twice"
