@@ -67,7 +67,7 @@ SOQ_API SOQ_MUST_CHECK int soq_accept(struct soq_socket *s, struct soq_socket **
  * Owner:  `buffer` is the library's until the final event.
  * Thread: the loop's.
  * Kernel: IORING_OP_ACCEPT, IORING_OP_RECV. Fallback: accept4(2), recv(2).
- * .NET:   Socket.BeginAccept(int receiveSize), EndAccept(out byte[], out int)
+ * .NET:   Socket.BeginAccept(int), Socket.EndAccept(out byte[], IAsyncResult)
  */
 SOQ_API SOQ_MUST_CHECK int soq_accept_data_async(struct soq_socket *s, struct soq_op *op,
 						 void *buffer, size_t size_bytes);
@@ -84,7 +84,7 @@ SOQ_API SOQ_MUST_CHECK int soq_accept_data_async(struct soq_socket *s, struct so
  *         else those of soq_accept()
  * Thread: the loop's; any, on a detached socket: shutting a detached listener wakes who
  *         waits for a connection, not who waits for the bytes of one.
- * .NET:   Socket.BeginAccept(int receiveSize), EndAccept(out byte[], out int)
+ * .NET:   Socket.BeginAccept(int), Socket.EndAccept(out byte[], IAsyncResult)
  */
 SOQ_API SOQ_MUST_CHECK int64_t soq_accept_data(struct soq_socket *s, void *buffer,
 					       size_t size_bytes, struct soq_socket **accepted_out,
@@ -111,8 +111,7 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_accept_data(struct soq_socket *s, void *buffe
  * Owner:  `target` is the library's until the final event, but for closing it.
  * Thread: the loop's.
  * Kernel: IORING_OP_ACCEPT. Fallback: accept4(2).
- * .NET:   SocketAsyncEventArgs.AcceptSocket, BeginAccept(Socket, int, …), which it refuses
- *         on Unix
+ * .NET:   Socket.AcceptAsync(Socket), SocketAsyncEventArgs.AcceptSocket
  */
 SOQ_API SOQ_MUST_CHECK int soq_accept_into_async(struct soq_socket *s, struct soq_op *op,
 						 struct soq_socket *target);
@@ -125,7 +124,7 @@ SOQ_API SOQ_MUST_CHECK int soq_accept_into_async(struct soq_socket *s, struct so
  *         have to be detached both: -EBUSY  another thread is inside a call of `target`, or
  *         has used it meanwhile: the connection was aborted
  * Thread: the loop's; any, on detached sockets.
- * .NET:   Socket.Accept, into SocketAsyncEventArgs.AcceptSocket
+ * .NET:   Socket.AcceptAsync(Socket)
  */
 SOQ_API SOQ_MUST_CHECK int soq_accept_into(struct soq_socket *s, struct soq_socket *target,
 					   struct soq_endpoint *peer_out);

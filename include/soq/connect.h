@@ -77,7 +77,7 @@ SOQ_API SOQ_MUST_CHECK int soq_connect(struct soq_socket *s, const struct soq_en
  * Kernel: IORING_OP_CONNECT, IORING_OP_SEND; with SOQ_FAST_OPEN sendto(2) with
  *         MSG_FASTOPEN, and IORING_OP_POLL_ADD.
  * Fallback: connect(2), send(2); with SOQ_FAST_OPEN sendto(2) with MSG_FASTOPEN.
- * .NET:   Socket.ConnectAsync(SocketAsyncEventArgs) with a buffer
+ * .NET:   Socket.ConnectAsync(SocketAsyncEventArgs)
  */
 SOQ_API SOQ_MUST_CHECK int soq_connect_data_async(struct soq_socket *s, struct soq_op *op,
 						  const struct soq_endpoint *ep, const void *buffer,
@@ -91,7 +91,7 @@ SOQ_API SOQ_MUST_CHECK int soq_connect_data_async(struct soq_socket *s, struct s
  * Errors: what soq_connect_data_async() returns, or its event's result; -ETIMEDOUT also
  *         when the socket's send timeout passed before a byte was sent
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.Connect, Socket.Send
+ * .NET:   Socket.ConnectAsync(SocketAsyncEventArgs)
  */
 SOQ_API SOQ_MUST_CHECK int64_t soq_connect_data(struct soq_socket *s, const struct soq_endpoint *ep,
 						const void *buffer, size_t size_bytes,
@@ -127,7 +127,7 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_connect_data(struct soq_socket *s, const stru
  *         datagrams -EADDRINUSE: in that moment another has taken the port
  * Thread: the loop's.
  * Kernel: shutdown(2), socket(2); connect(2) with AF_UNSPEC. Fallback: the same.
- * .NET:   Socket.DisconnectAsync
+ * .NET:   Socket.DisconnectAsync, SocketAsyncEventArgs.DisconnectReuseSocket
  */
 SOQ_API SOQ_MUST_CHECK int soq_disconnect_async(struct soq_socket *s, struct soq_op *op,
 						uint32_t flags);
@@ -180,7 +180,8 @@ struct soq_connect_list {
  * Owner:  `list` and its arrays are the library's until the final event.
  * Thread: the loop's.
  * Kernel: as soq_connect_async(). Fallback: likewise.
- * .NET:   Socket.ConnectAsync(IPAddress[], int)
+ * .NET:   Socket.ConnectAsync(IPAddress[], int),
+ *         Socket.ConnectAsync(SocketType, ProtocolType, SocketAsyncEventArgs)
  */
 SOQ_API SOQ_MUST_CHECK int soq_connect_list_async(struct soq_loop *loop, struct soq_op *op,
 						  const struct soq_connect_list *list);

@@ -65,7 +65,9 @@ extern "C" {
  *
  * In the fields below "out" is what a receive writes.
  *
- * .NET: IPPacketInformation, and what SocketAsyncEventArgs holds of one message.
+ * .NET:   IPPacketInformation, SocketReceiveMessageFromResult,
+ *         SocketAsyncEventArgs.RemoteEndPoint,
+ *         SocketAsyncEventArgs.ReceiveMessageFromPacketInfo
  */
 struct soq_message {
 	uint32_t size;                /* sizeof(struct soq_message) */
@@ -133,7 +135,7 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_send_to(struct soq_socket *s, const void *buf
  * Owner:  `buffer` and `*ep_out` are the library's until the final event.
  * Thread: the loop's.
  * Kernel: IORING_OP_RECVMSG. Fallback: recvmsg(2).
- * .NET:   Socket.ReceiveFromAsync
+ * .NET:   Socket.ReceiveFromAsync, SocketReceiveFromResult
  */
 SOQ_API SOQ_MUST_CHECK int soq_recv_from_async(struct soq_socket *s, struct soq_op *op,
 					       void *buffer, size_t size_bytes, uint32_t flags,
@@ -149,7 +151,7 @@ SOQ_API SOQ_MUST_CHECK int soq_recv_from_async(struct soq_socket *s, struct soq_
  *         -ETIMEDOUT  the socket's receive timeout passed
  *         -EAGAIN     SOQ_NOWAIT, and none is there now
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.ReceiveFrom
+ * .NET:   Socket.ReceiveFrom, SocketReceiveFromResult
  */
 SOQ_API SOQ_MUST_CHECK int64_t soq_recv_from(struct soq_socket *s, void *buffer, size_t size_bytes,
 					     uint32_t flags, struct soq_endpoint *ep_out);
@@ -209,7 +211,7 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_send_msg(struct soq_socket *s, struct soq_mes
  * Owner:  `message`, its array and segments are the library's until the final event.
  * Thread: the loop's.
  * Kernel: IORING_OP_RECVMSG. Fallback: recvmsg(2).
- * .NET:   Socket.ReceiveMessageFromAsync
+ * .NET:   Socket.ReceiveMessageFromAsync, SocketFlags.Truncated
  */
 SOQ_API SOQ_MUST_CHECK int soq_recv_msg_async(struct soq_socket *s, struct soq_op *op,
 					      struct soq_message *message, uint32_t flags);
@@ -221,7 +223,7 @@ SOQ_API SOQ_MUST_CHECK int soq_recv_msg_async(struct soq_socket *s, struct soq_o
  * Errors: what soq_recv_msg_async() returns, or its event's result; -ETIMEDOUT when
  *         the socket's receive timeout passed, -EAGAIN with SOQ_NOWAIT
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.ReceiveMessageFrom
+ * .NET:   Socket.ReceiveMessageFrom, SocketFlags.Truncated
  */
 SOQ_API SOQ_MUST_CHECK int64_t soq_recv_msg(struct soq_socket *s, struct soq_message *message,
 					    uint32_t flags);
@@ -242,7 +244,7 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_recv_msg(struct soq_socket *s, struct soq_mes
  * Thread: the loop's; any, on a detached socket.
  * Kernel: IP_PKTINFO, IPV6_RECVPKTINFO, IP_RECVTOS, IPV6_RECVTCLASS, SO_TIMESTAMPNS, UDP_GRO.
  * Fallback: the same.
- * .NET:   SocketOptionName.PacketInformation
+ * .NET:   SocketOptionName.PacketInformation, IPPacketInformation
  */
 SOQ_API SOQ_MUST_CHECK int soq_socket_set_message_info(struct soq_socket *s, uint32_t info);
 

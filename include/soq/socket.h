@@ -98,7 +98,9 @@ extern "C" {
  *         -ECHILD, -EXDEV   as for every call; else what socket(2) says
  * Owner:  close it with one of the calls below.
  * Thread: the loop's; any, with no loop.
- * .NET:   the Socket constructor
+ * .NET:   Socket(AddressFamily, SocketType, ProtocolType), Socket(SocketType, ProtocolType),
+ *         AddressFamily, SocketType, ProtocolType, Socket.OSSupportsIPv4,
+ *         Socket.OSSupportsIPv6, Socket.OSSupportsUnixDomainSockets
  */
 SOQ_API SOQ_MUST_CHECK int soq_socket_open(struct soq_loop *loop, int family, int type,
 					   int protocol, struct soq_socket **s_out);
@@ -118,7 +120,7 @@ SOQ_API SOQ_MUST_CHECK int soq_socket_open(struct soq_loop *loop, int family, in
  *         -ECHILD, -EXDEV  as for every call
  * Owner:  the descriptor is the library's; soq_socket_release() gives it back.
  * Thread: the loop's; any, with no loop.
- * .NET:   Socket(SafeSocketHandle)
+ * .NET:   Socket(SafeSocketHandle), SafeSocketHandle
  */
 SOQ_API SOQ_MUST_CHECK int soq_socket_adopt(struct soq_loop *loop, int fd,
 					    struct soq_socket **s_out);
@@ -134,7 +136,7 @@ SOQ_API SOQ_MUST_CHECK int soq_socket_adopt(struct soq_loop *loop, int fd,
  *                  inside a call
  *         -ECHILD, -EXDEV, -EBADF  as for every call
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.SafeHandle
+ * .NET:   Socket.SafeHandle, Socket.Handle, SafeSocketHandle
  */
 SOQ_API SOQ_MUST_CHECK int soq_socket_release(struct soq_socket *s);
 
@@ -204,8 +206,8 @@ struct soq_socket_info {
  *         -ECHILD, -EXDEV, -EBADF  as for every call
  * Thread: the loop's; any, on a detached socket.
  * Kernel: getsockname(2). Fallback: the same.
- * .NET:   Socket.AddressFamily, SocketType, ProtocolType, Connected, IsBound,
- *         ReceiveTimeout, SendTimeout
+ * .NET:   Socket.AddressFamily, Socket.SocketType, Socket.ProtocolType, Socket.Connected,
+ *         Socket.IsBound, Socket.ReceiveTimeout, Socket.SendTimeout
  */
 SOQ_API int soq_socket_info(struct soq_socket *s, struct soq_socket_info *info);
 
@@ -253,7 +255,7 @@ SOQ_API SOQ_MUST_CHECK int soq_listen(struct soq_socket *s, int backlog);
  * Result: 0 and `*ep_out`; on failure `*ep_out` is untouched.
  * Errors: -EINVAL  NULL; -ECHILD, -EXDEV, -EBADF as for every call
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.LocalEndPoint
+ * .NET:   Socket.LocalEndPoint, Socket.IsBound
  */
 SOQ_API int soq_socket_local(struct soq_socket *s, struct soq_endpoint *ep_out);
 
@@ -296,8 +298,7 @@ SOQ_API int soq_socket_set_user(struct soq_socket *s, void *user);
  * Result: 0.
  * Errors: -EINVAL NULL; -ECHILD, -EXDEV, -EBADF as for every call
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.ReceiveTimeout, Socket.SendTimeout; in milliseconds, 0 for ever and for
- *         two kinds of calls alone
+ * .NET:   Socket.ReceiveTimeout, Socket.SendTimeout
  */
 SOQ_API int soq_socket_set_timeouts(struct soq_socket *s, int64_t receive_ns, int64_t send_ns);
 
@@ -313,7 +314,7 @@ SOQ_API int soq_socket_set_timeouts(struct soq_socket *s, int64_t receive_ns, in
  *         as results: -ENOTCONN, -ECANCELED (also behind a send that ended short),
  *         or the error of a connection that broke before its turn
  * Thread: the loop's.
- * .NET:   Socket.Shutdown
+ * .NET:   Socket.Shutdown, SocketShutdown
  */
 SOQ_API SOQ_MUST_CHECK int soq_shutdown_async(struct soq_socket *s, struct soq_op *op, int how);
 
@@ -327,7 +328,7 @@ SOQ_API SOQ_MUST_CHECK int soq_shutdown_async(struct soq_socket *s, struct soq_o
  *         detached listener, a connect under way and a datagram socket with no peer
  *         may be shut for that alone: who is inside gets -ECANCELED, and only closing
  *         is left.
- * .NET:   Socket.Shutdown
+ * .NET:   Socket.Shutdown, SocketShutdown
  */
 SOQ_API int soq_shutdown(struct soq_socket *s, int how);
 
@@ -365,6 +366,7 @@ SOQ_API int soq_close(struct soq_socket *s);
  *         soq_finish_async().
  * Errors: those of every starting call
  * Thread: the loop's.
+ * .NET:   Socket.Close
  */
 SOQ_API SOQ_MUST_CHECK int soq_close_async(struct soq_socket *s, struct soq_op *op);
 
@@ -380,7 +382,7 @@ SOQ_API SOQ_MUST_CHECK int soq_close_async(struct soq_socket *s, struct soq_op *
  *         and it is the last event of this socket.
  * Errors: those of every starting call
  * Thread: the loop's.
- * .NET:   Socket.Close(timeout)
+ * .NET:   Socket.Close(int)
  */
 SOQ_API SOQ_MUST_CHECK int soq_finish_async(struct soq_socket *s, struct soq_op *op,
 					    int64_t timeout_ns);
@@ -392,7 +394,7 @@ SOQ_API SOQ_MUST_CHECK int soq_finish_async(struct soq_socket *s, struct soq_op 
  * Errors: -EINVAL NULL; -ECHILD, -EXDEV, -EBADF as for every call; results of
  *         soq_finish_async()
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.Close(timeout)
+ * .NET:   Socket.Close(int)
  */
 SOQ_API int soq_finish(struct soq_socket *s, int64_t timeout_ns);
 
@@ -402,7 +404,7 @@ SOQ_API int soq_finish(struct soq_socket *s, int64_t timeout_ns);
  * Result: 0.
  * Errors: -EINVAL NULL; -ECHILD, -EXDEV, -EBADF as for every call
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.Close(0)
+ * .NET:   Socket.Close(int)
  */
 SOQ_API int soq_abort(struct soq_socket *s);
 

@@ -79,7 +79,7 @@ extern "C" {
  * Thread: the loop's.
  * Kernel: IORING_OP_SEND, IORING_OP_SENDMSG; IORING_OP_SEND_ZC, IORING_OP_SENDMSG_ZC.
  * Fallback: sendmsg(2), always with a copy.
- * .NET:   Socket.SendAsync
+ * .NET:   Socket.SendAsync, SocketFlags.OutOfBand, SocketFlags.DontRoute
  */
 SOQ_API SOQ_MUST_CHECK int soq_send_async(struct soq_socket *s, struct soq_op *op,
 					  const void *buffer, size_t size_bytes, uint32_t flags);
@@ -94,7 +94,7 @@ SOQ_API SOQ_MUST_CHECK int soq_send_async(struct soq_socket *s, struct soq_op *o
  *         SOQ_ZEROCOPY: the call would have to wait for the peer. With SOQ_NOWAIT
  *         -EAGAIN when nothing could be sent now
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.Send
+ * .NET:   Socket.Send, Socket.Blocking, SocketFlags.OutOfBand, SocketFlags.DontRoute
  */
 SOQ_API SOQ_MUST_CHECK int64_t soq_send(struct soq_socket *s, const void *buffer, size_t size_bytes,
 					uint32_t flags);
@@ -140,7 +140,8 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_sendv(struct soq_socket *s, const struct iove
  * Owner:  `buffer` is the library's until the final event.
  * Thread: the loop's.
  * Kernel: IORING_OP_RECV, IORING_OP_RECVMSG. Fallback: recvmsg(2).
- * .NET:   Socket.ReceiveAsync, NetworkStream.ReadExactlyAsync
+ * .NET:   Socket.ReceiveAsync, SocketFlags.OutOfBand, SocketFlags.Peek,
+ *         NetworkStream.ReadExactlyAsync
  */
 SOQ_API SOQ_MUST_CHECK int soq_recv_async(struct soq_socket *s, struct soq_op *op, void *buffer,
 					  size_t size_bytes, uint32_t flags);
@@ -157,7 +158,7 @@ SOQ_API SOQ_MUST_CHECK int soq_recv_async(struct soq_socket *s, struct soq_op *o
  *         a message was longer than `size_bytes`: the memory holds its beginning,
  *         the rest is lost (soq_recv_msg() gives the count)
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.Receive
+ * .NET:   Socket.Receive, Socket.Blocking, SocketFlags.OutOfBand, SocketFlags.Peek
  */
 SOQ_API SOQ_MUST_CHECK int64_t soq_recv(struct soq_socket *s, void *buffer, size_t size_bytes,
 					uint32_t flags);
