@@ -47,9 +47,10 @@ bool soqi_send_is_unwatched(const struct soq_socket *s, const struct soq_op *op)
 int soqi_batch_check(const struct soq_socket *s, const struct soqi_transfer *t)
 {
 	struct soq_message *messages = (struct soq_message *)(uintptr_t)t->data;
+	uint32_t flags = t->index == SOQI_LANE_SEND ? SOQ_DONT_ROUTE : 0;
 	int error = 0;
 
-	if (messages == NULL || t->count == 0 || t->count > INT32_MAX || t->flags != 0)
+	if (messages == NULL || t->count == 0 || t->count > INT32_MAX || (t->flags & ~flags) != 0)
 		return -EINVAL;
 	if (soqi_is_connection(s))
 		return -EOPNOTSUPP;
@@ -119,7 +120,7 @@ int soqi_batch_call(int fd, struct mmsghdr *headers, unsigned count, int flags)
 
 /* The messages from `m` on in one call, up to one that is to be cut, or has descriptors. */
 static int32_t chunk_send(const struct soq_socket *s, struct soq_message *m, unsigned max,
-			  struct soqi_batch_room *room, enum soqi_split split)
+			  struct soqi_batch_room *room, int flags, enum soqi_split split)
 {
 	unsigned count = 0;
 	int sent;
@@ -130,7 +131,7 @@ static int32_t chunk_send(const struct soq_socket *s, struct soq_message *m, uns
 		soqi_message_header(s, &m[count], false, ~0u, &room->headers[count].msg_hdr);
 	}
 	soqi_batch_borrow(s, m, count, false);
-	sent = soqi_batch_call(s->fd, room->headers, count, 0);
+	sent = soqi_batch_call(s->fd, room->headers, count, flags);
 	soqi_batch_borrow(s, m, count, true);
 	for (int i = 0; i < sent; i++)
 		m[i].length_bytes = room->headers[i].msg_len;
@@ -141,7 +142,7 @@ static int32_t chunk_send(const struct soq_socket *s, struct soq_message *m, uns
 static int32_t next_in_pieces(const struct soq_socket *s, struct soq_op *op, struct soq_message *m,
 			      struct soqi_batch_room *room)
 {
-	int32_t sent = soqi_split_send(s, m, op->priv.segment_offset, room);
+	int32_t sent = soqi_split_send(s, m, op->priv.segment_offset, room, soqi_send_route(op));
 
 	if (sent < 0)
 		return sent;
@@ -180,7 +181,8 @@ static int32_t batch_send(const struct soq_socket *s, struct soq_op *op,
 		else if (soqi_descriptors_serve(s, &m[done]))
 			sent = next_alone(s, &m[done]);
 		else
-			sent = chunk_send(s, &m[done], left - done, room, split);
+			sent = chunk_send(s, &m[done], left - done, room, soqi_send_route(op),
+					  split);
 		if (sent < 0)
 			return done > 0 ? (int32_t)done : sent;
 		done += (unsigned)sent;
@@ -268,7 +270,8 @@ int32_t soqi_batch_try(const struct soq_socket *s, struct soq_op *op, struct soq
 		return op->priv.kind == SOQI_KIND_SEND ? soqi_descriptors_send(s, op->priv.message)
 						       : receive_message(s, op, flags);
 	if (!(op->priv.flags & SOQI_OP_BATCH))
-		return soqi_split_send(s, op->priv.message, op->priv.moved, room);
+		return soqi_split_send(s, op->priv.message, op->priv.moved, room,
+				       soqi_send_route(op));
 	if (op->priv.kind == SOQI_KIND_SEND)
 		return batch_send(s, op, room, split);
 	return batch_receive(s, op, room, flags);
