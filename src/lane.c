@@ -97,10 +97,11 @@ static unsigned segments_of(const struct soq_op *op)
 	return (op->priv.flags & SOQI_OP_VECTOR) ? op->priv.segment_count - op->priv.segment : 1;
 }
 
-/* Its notification must be about its memory and nobody else's. */
+/* Its notification must be about its memory and nobody else's; parts are no memory. */
 static bool is_alone(const struct soq_op *op)
 {
-	return (op->priv.flags & (SOQ_ZEROCOPY | SOQI_OP_COPIES)) == SOQ_ZEROCOPY;
+	return soqi_is_parts(op) ||
+	       (op->priv.flags & (SOQ_ZEROCOPY | SOQI_OP_COPIES)) == SOQ_ZEROCOPY;
 }
 
 void soqi_lane_take(struct soqi_lane *lane, unsigned segments_max, uint64_t bytes_max,

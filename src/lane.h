@@ -40,13 +40,21 @@ enum soqi_state {
 #define SOQI_OP_BATCH   (1u << 15) /* priv.data is an array of messages, lengths are of messages */
 #define SOQI_OP_SYNC    (1u << 14) /* of a synchronous call, on its stack */
 #define SOQI_OP_VECTOR  (1u << 13) /* priv.data is an array of segments */
-#define SOQI_OP_BOUNDED (1u << 12) /* a synchronous call with a timeout */
+#define SOQI_OP_BOUNDED (1u << 12) /* a synchronous accept with a timeout */
+#define SOQI_OP_PARTS                                                                              \
+	SOQI_OP_BOUNDED            /* of a send, with SOQI_OP_BATCH: parts, lengths are of bytes */
 #define SOQI_OP_LINGER  (1u << 11) /* the library's own op of a close that lingers */
 #define SOQI_OP_GATED   (1u << 10) /* its events wait until a buf of its socket comes home */
 #define SOQI_OP_COPIES  (1u << 9)  /* zero copy: not worth it or not possible, sent as any other */
 #define SOQI_OP_COPIED  (1u << 8)  /* zero copy: the kernel has told that it copied */
 #define SOQI_OP_MESSAGE (1u << 6)  /* priv.message is set */
 #define SOQI_OP_SETTLED (1u << 7)  /* zero copy: out of its lane, the memory not yet free */
+
+static inline bool soqi_is_parts(const struct soq_op *op)
+{
+	return (op->priv.flags & (SOQI_OP_BATCH | SOQI_OP_PARTS)) ==
+	       (SOQI_OP_BATCH | SOQI_OP_PARTS);
+}
 
 /* The last is no lane of the contract but what carries a socket's polls: see poll.c. */
 enum soqi_lane_index { SOQI_LANE_RECV = 0, SOQI_LANE_SEND = 1, SOQI_LANE_WATCH = 2 };

@@ -5,6 +5,7 @@
 #include "batch.h"
 #include "detached.h"
 #include "own.h"
+#include "parts.h"
 #include "pool.h"
 
 #include <assert.h>
@@ -45,7 +46,10 @@ void soqi_op_own(const struct soq_op *op, bool give)
 	if (op->priv.kind != SOQI_KIND_RECV && op->priv.kind != SOQI_KIND_SEND)
 		return;
 	if (op->priv.flags & SOQI_OP_BATCH) {
-		soqi_batch_own(op, give);
+		if (soqi_is_parts(op))
+			soqi_parts_own(op, give);
+		else
+			soqi_batch_own(op, give);
 		return;
 	}
 	if (!(op->priv.flags & SOQI_OP_VECTOR)) {
@@ -99,6 +103,18 @@ void soqi_op_end(struct soq_loop *loop, struct soq_op *op, int64_t result, uint3
 	soqi_event_made(loop, op);
 }
 
+/* What has more than its memory to give back, and batches. */
+static void end_other(struct soq_loop *loop, struct soq_op *op)
+{
+	if (op->priv.flags & SOQ_ZEROCOPY) {
+		soqi_zerocopy_settle(loop, op);
+		return;
+	}
+	if (soqi_is_parts(op))
+		soqi_parts_close(op);
+	soqi_op_end(loop, op, op->priv.result, op->priv.event_flags);
+}
+
 void soqi_ops_end(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *ended)
 {
 	struct soq_op *op = ended->first;
@@ -114,8 +130,8 @@ void soqi_ops_end(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *
 			continue;
 		if (soqi_unlikely(soqi_is_attempt(op)))
 			soqi_attempt_ended(loop, op);
-		else if (soqi_unlikely(op->priv.flags & SOQ_ZEROCOPY))
-			soqi_zerocopy_settle(loop, op);
+		else if (soqi_unlikely(op->priv.flags & (SOQ_ZEROCOPY | SOQI_OP_BATCH)))
+			end_other(loop, op);
 		else
 			soqi_op_end(loop, op, op->priv.result, op->priv.event_flags);
 	}

@@ -6,6 +6,7 @@
  */
 #include "batch.h"
 #include "endpoint.h"
+#include "parts.h"
 #include "pool.h"
 
 #include <assert.h>
@@ -361,7 +362,7 @@ static void submit_plain(struct soq_loop *loop, struct soq_socket *s, struct soq
 }
 
 /*
- * What never waits, so that no backend needs to know of it: shutdown(2), batches, and a
+ * What never waits, so that no backend needs to know of it: shutdown(2), batches, parts, and a
  * unix connect, which does wait where it may not (in the ring a worker thread would).
  */
 static bool done_at_once(struct soq_socket *s, struct soqi_lane *lane)
@@ -374,7 +375,8 @@ static bool done_at_once(struct soq_socket *s, struct soqi_lane *lane)
 		 s->loop->dead == 0)
 		lane->result = soqi_connect_local(s, op->priv.data);
 	else if (soqi_batch_serves(s, op))
-		lane->result = soqi_batch_serve(s, lane);
+		lane->result = soqi_is_parts(op) ? soqi_parts_serve(s, lane)
+						 : soqi_batch_serve(s, lane);
 	else
 		return false;
 	soqi_settled_push(s->loop, lane);

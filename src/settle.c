@@ -199,7 +199,7 @@ void soqi_transfer_settle(struct soq_socket *s, struct soqi_lane *lane, int32_t 
 	uint32_t flags = 0;
 
 	result = receives ? soqi_judge_receive(s, result) : soqi_judge_send(s, result);
-	if (!receives && soqi_unlikely(soqi_has_messages(op)))
+	if (!receives && soqi_unlikely(soqi_has_messages(op)) && !soqi_is_parts(op))
 		result = soqi_split_judge(s, op, result);
 	/* A synchronous call returns its count first; its error must not get lost. */
 	if (result < 0 && result != -EAGAIN && result != -EINTR && op->priv.moved > 0 &&

@@ -132,7 +132,10 @@ struct soq_op {
 		struct soq_op *timer_child;
 		struct soq_op *timer_next;
 		struct soq_op *timer_prev;
-		struct msghdr header;
+		union {
+			struct msghdr header;
+			uint64_t part[7];
+		};
 		struct iovec whole;
 		uint64_t reserved[3];
 	} priv;

@@ -7,6 +7,7 @@
 #include <soq/connect.h>
 #include <soq/endpoint.h>
 #include <soq/error.h>
+#include <soq/file.h>
 #include <soq/loop.h>
 #include <soq/message.h>
 #include <soq/multicast.h>
