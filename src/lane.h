@@ -19,6 +19,7 @@ enum soqi_kind {
 	SOQI_KIND_ACCEPT,   /* receive lane */
 	SOQI_KIND_DRAIN,    /* receive lane: a finish that reads to the end of stream */
 	SOQI_KIND_RECV_BUF, /* receive lane: into a buf of a pool */
+	SOQI_KIND_RELAY,    /* receive lane, its partner in a send lane: see relay.h */
 	SOQI_KIND_SEND,     /* send lane */
 	SOQI_KIND_CONNECT,  /* send lane */
 	SOQI_KIND_SHUTDOWN, /* send lane */

@@ -7,6 +7,7 @@
 #include "own.h"
 #include "parts.h"
 #include "pool.h"
+#include "relay.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -103,11 +104,15 @@ void soqi_op_end(struct soq_loop *loop, struct soq_op *op, int64_t result, uint3
 	soqi_event_made(loop, op);
 }
 
-/* What has more than its memory to give back, and batches. */
+/* What has more than its memory to give back, batches, and relays. */
 static void end_other(struct soq_loop *loop, struct soq_op *op)
 {
 	if (op->priv.flags & SOQ_ZEROCOPY) {
 		soqi_zerocopy_settle(loop, op);
+		return;
+	}
+	if (op->priv.kind == SOQI_KIND_RELAY) {
+		soqi_relay_ended(loop, op);
 		return;
 	}
 	if (soqi_is_parts(op))
@@ -165,6 +170,7 @@ void soqi_op_cut(struct soq_loop *loop, struct soq_op *op, int cause)
 	case SOQI_KIND_RECV:
 	case SOQI_KIND_RECV_BUF:
 	case SOQI_KIND_ACCEPT:
+	case SOQI_KIND_RELAY:
 		lane = &s->lane[SOQI_LANE_RECV];
 		break;
 	default:

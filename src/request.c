@@ -8,6 +8,7 @@
 #include "endpoint.h"
 #include "parts.h"
 #include "pool.h"
+#include "relay.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -211,7 +212,7 @@ bool soqi_send_must_not_wait(const struct soq_socket *s, const struct soqi_lane 
 bool soqi_waits_by_poll(const struct soq_socket *s, const struct soqi_lane *lane)
 {
 	return soqi_send_must_not_wait(s, lane) || soqi_batch_serves(s, lane->queue.first) ||
-	       lane->queue.first->priv.kind == SOQI_KIND_RECV_BUF;
+	       lane->queue.first->priv.kind == SOQI_KIND_RECV_BUF || soqi_is_relay(lane);
 }
 
 /* Whether the head of a lane needs more than one segment. */
@@ -423,6 +424,10 @@ static void serve(struct soq_loop *loop, struct soqi_lane *lane)
 	}
 	if (must_wait(s, lane) || !soqi_receive_may_go(loop, s, lane))
 		return;
+	if (soqi_unlikely(soqi_is_relay(lane)) && !soqi_relay_go(loop, lane)) {
+		soqi_close_step(s);
+		return;
+	}
 	if (lane->whole && lane->index == SOQI_LANE_SEND && lane->queue.first != NULL)
 		soqi_datagrams_send(loop, s, lane);
 	soqi_lane_take(lane, SOQI_REQUEST_SEGMENTS, SOQI_REQUEST_BYTES, &ended);

@@ -5,6 +5,7 @@
  */
 #include "batch.h"
 #include "pool.h"
+#include "relay.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -315,6 +316,9 @@ static void settle_lane(struct soq_loop *loop, struct soqi_lane *lane)
 		break;
 	case SOQI_KIND_DRAIN:
 		settle_drain(s, lane, &ended);
+		break;
+	case SOQI_KIND_RELAY:
+		soqi_relay_settle(s, lane, &ended);
 		break;
 	case SOQI_KIND_SHUTDOWN:
 		soqi_lane_settle(lane, lane->result, &ended);

@@ -21,6 +21,7 @@ extern "C" {
 #define SOQ_F_BROKEN    (1u << 3) /* a short result: the connection broke; the error comes next */
 #define SOQ_F_TRUNCATED (1u << 4) /* the message was longer than the memory: its rest is lost */
 #define SOQ_F_COPIED    (1u << 5) /* of a zero-copy send: the bytes were copied after all */
+#define SOQ_F_TO        (1u << 6) /* of a relay: the socket it sends on has ended it */
 
 /**
  * One completion, by value.

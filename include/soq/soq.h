@@ -15,6 +15,7 @@
 #include <soq/option.h>
 #include <soq/poll.h>
 #include <soq/pool.h>
+#include <soq/relay.h>
 #include <soq/service.h>
 #include <soq/socket.h>
 #include <soq/stream.h>

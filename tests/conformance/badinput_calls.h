@@ -133,6 +133,7 @@ CALL(send_async, soq_send_async(on->s, on->op, some, 8, 0))
 CALL(send, soq_send(on->s, some, 8, 0))
 CALL(sendv_async, soq_sendv_async(on->s, on->op, segments, 2, 0))
 CALL(sendv, soq_sendv(on->s, segments, 2, 0))
+CALL(relay_async, soq_relay_async(on->s, on->op, bench.s, 0))
 CALL(send_parts_async, soq_send_parts_async(on->s, on->op, parts, 2, 0))
 CALL(send_parts, soq_send_parts(on->s, parts, 2, 0))
 CALL(send_file_async, soq_send_file_async(on->s, on->op, bench.file, 0, 8, 0))
@@ -240,6 +241,7 @@ static const struct subject {
 	S(send, SOCKET),
 	S(sendv_async, SOCKET | OP | STARTS),
 	S(sendv, SOCKET),
+	S(relay_async, SOCKET | OP | STARTS),
 	S(send_parts_async, SOCKET | OP | STARTS),
 	S(send_parts, SOCKET),
 	S(send_file_async, SOCKET | OP | STARTS),

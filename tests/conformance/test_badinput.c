@@ -98,6 +98,7 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_send(B.s, NULL, 8, 0));
 	ROW(-EINVAL, soq_sendv_async(B.s, B.idle, NULL, 1, 0));
 	ROW(-EINVAL, soq_sendv(B.s, NULL, 1, 0));
+	ROW(-EINVAL, soq_relay_async(B.s, B.idle, NULL, 0));
 	ROW(-EINVAL, soq_send_parts_async(B.s, B.idle, NULL, 1, 0));
 	ROW(-EINVAL, soq_send_parts(B.s, NULL, 1, 0));
 	ROW(-EINVAL, soq_send_parts(B.s, part_of(SOQ_PART_MEMORY, 1), 1, 0));
@@ -223,6 +224,12 @@ static void rows_states(struct fixture *t)
 	ROW(-ENOTCONN, soq_send_async(B.fresh, B.idle, some, 8, 0));
 	ROW(-ENOTCONN, soq_send(B.fresh, some, 8, 0));
 	ROW(-ENOTCONN, soq_sendv(B.fresh, segments, 2, 0));
+	ROW(-EINVAL, soq_relay_async(B.s, B.idle, B.detached, 0));
+	ROW(-EBADF, soq_relay_async(B.s, B.idle, B.closed, 0));
+	ROW(-ENOTCONN, soq_relay_async(B.s, B.idle, B.fresh, 0));
+	ROW(-ENOTCONN, soq_relay_async(B.fresh, B.idle, B.s, 0));
+	ROW(-ENOTCONN, soq_relay_async(B.s, B.idle, B.listener, 0));
+	ROW(-EOPNOTSUPP, soq_relay_async(B.s, B.idle, B.datagram, 0));
 	ROW(-ENOTCONN, soq_send_parts(B.fresh, parts, 2, 0));
 	ROW(-ENOTCONN, soq_send_file_async(B.fresh, B.idle, B.file, 0, 0, 0));
 	ROW(-ENOTCONN, soq_send_file(B.detached, B.file, 0, 0, 0));
@@ -291,6 +298,7 @@ static void rows_flags(struct fixture *t)
 	ROW(-EINVAL, soq_send(B.s, some, 8, 1u << 16));
 	ROW(-EINVAL, soq_sendv_async(B.s, B.idle, segments, 2, SOQ_PEEK));
 	ROW(-EINVAL, soq_sendv(B.s, segments, 2, SOQ_MULTISHOT));
+	ROW(-EINVAL, soq_relay_async(B.s, B.idle, B.peer, SOQ_CORK));
 	ROW(-EINVAL, soq_send_parts_async(B.s, B.idle, parts, 2, SOQ_LAZY));
 	ROW(-EINVAL, soq_send_parts(B.s, parts, 2, 1u << 12));
 	ROW(-EINVAL, soq_send_parts(B.s, part_of(3, 0), 1, 0));
