@@ -36,7 +36,24 @@ int soqi_socket_check(struct soq_socket *s)
 	error = soqi_loop_check(s->loop);
 	if (error != 0)
 		return error;
-	return s->state == SOQI_SOCKET_OPEN ? 0 : -EBADF;
+	return soqi_state_check(s);
+}
+
+/* The memory of a connect or an accept with data, which both have a length then. */
+static void own_other(const struct soq_op *op, bool give)
+{
+	bool connects = op->priv.kind == SOQI_KIND_CONNECT;
+	const void *memory = connects ? op->priv.whole.iov_base : op->priv.data;
+	size_t size_bytes = (size_t)op->priv.length;
+
+	if (!connects && op->priv.kind != SOQI_KIND_ACCEPT && op->priv.kind != SOQI_KIND_FIRST)
+		return;
+	if (size_bytes == 0)
+		return;
+	if (give)
+		soqi_own_give(memory, size_bytes);
+	else
+		soqi_own_take(memory, size_bytes, connects ? size_bytes : (size_t)op->priv.moved);
 }
 
 void soqi_op_own(const struct soq_op *op, bool give)
@@ -44,8 +61,10 @@ void soqi_op_own(const struct soq_op *op, bool give)
 	const struct iovec *segments = op->priv.data;
 	uint64_t received = op->priv.kind == SOQI_KIND_RECV ? op->priv.moved : op->priv.length;
 
-	if (op->priv.kind != SOQI_KIND_RECV && op->priv.kind != SOQI_KIND_SEND)
+	if (op->priv.kind != SOQI_KIND_RECV && op->priv.kind != SOQI_KIND_SEND) {
+		own_other(op, give);
 		return;
+	}
 	if (op->priv.flags & SOQI_OP_BATCH) {
 		if (soqi_is_parts(op))
 			soqi_parts_own(op, give);
@@ -133,7 +152,7 @@ void soqi_ops_end(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *
 		/* A drain ends with its socket: soqi_close_step() tells. */
 		if (op->priv.kind == SOQI_KIND_DRAIN)
 			continue;
-		if (soqi_unlikely(soqi_is_attempt(op)))
+		if (soqi_unlikely(soqi_brings_socket(op)))
 			soqi_attempt_ended(loop, op);
 		else if (soqi_unlikely(op->priv.flags & (SOQ_ZEROCOPY | SOQI_OP_BATCH)))
 			end_other(loop, op);
@@ -151,6 +170,7 @@ void soqi_op_cut(struct soq_loop *loop, struct soq_op *op, int cause)
 	struct soqi_lane *lane;
 	struct soq_op *behind;
 	bool connects;
+	bool disconnects;
 	bool heads;
 
 	op->priv.cause = cause;
@@ -171,6 +191,7 @@ void soqi_op_cut(struct soq_loop *loop, struct soq_op *op, int cause)
 	case SOQI_KIND_RECV_BUF:
 	case SOQI_KIND_ACCEPT:
 	case SOQI_KIND_RELAY:
+	case SOQI_KIND_FIRST:
 		lane = &s->lane[SOQI_LANE_RECV];
 		break;
 	default:
@@ -178,6 +199,7 @@ void soqi_op_cut(struct soq_loop *loop, struct soq_op *op, int cause)
 		break;
 	}
 	connects = op->priv.kind == SOQI_KIND_CONNECT;
+	disconnects = op->priv.kind == SOQI_KIND_DISCONNECT;
 	behind = op->priv.next;
 	heads = lane->queue.first == op;
 	if (heads)
@@ -191,6 +213,8 @@ void soqi_op_cut(struct soq_loop *loop, struct soq_op *op, int cause)
 		soqi_ops_end(loop, s, &ended);
 		if (connects)
 			soqi_connect_failed(s, behind, cause, true);
+		else if (disconnects)
+			soqi_disconnect_undone(s);
 	}
 	soqi_lane_dirty(loop, lane);
 }

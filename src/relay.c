@@ -247,8 +247,8 @@ static int check(const struct soq_socket *from, const struct soq_socket *to, uin
 		return -EINVAL;
 	if (to->loop != from->loop)
 		return -EXDEV;
-	if (to->state != SOQI_SOCKET_OPEN)
-		return -EBADF;
+	if (soqi_state_check(to) != 0)
+		return soqi_state_check(to);
 	if (flags != 0)
 		return -EINVAL;
 	if (!soqi_is_stream(from) || !soqi_is_stream(to))

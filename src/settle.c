@@ -301,7 +301,9 @@ static void settle_lane(struct soq_loop *loop, struct soqi_lane *lane)
 		lane->held = true;
 		return;
 	}
-	switch (soqi_unlikely(lane->polls) ? SOQI_KIND_POLL : lane->queue.first->priv.kind) {
+	switch (soqi_unlikely(lane->polls) && !soqi_is_fast(lane->queue.first)
+			? SOQI_KIND_POLL
+			: lane->queue.first->priv.kind) {
 	case SOQI_KIND_POLL:
 		settle_poll(s, lane, &ended);
 		break;
@@ -321,6 +323,7 @@ static void settle_lane(struct soq_loop *loop, struct soqi_lane *lane)
 		soqi_relay_settle(s, lane, &ended);
 		break;
 	case SOQI_KIND_SHUTDOWN:
+	case SOQI_KIND_DISCONNECT:
 		soqi_lane_settle(lane, lane->result, &ended);
 		break;
 	default:

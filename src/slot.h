@@ -9,6 +9,7 @@
 
 #include "lane.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <sys/socket.h>
@@ -49,13 +50,14 @@ struct soq_socket {
 	bool epipe_seen : 1;    /* a send met -EPIPE, and no other error was seen before */
 	bool fin_seen : 1;      /* the end of stream is certain: a 0 stands */
 	bool reset : 1;         /* the close sends a reset */
-	bool was_connected : 1; /* before the connect in flight: datagram sockets */
+	bool was_connected : 1; /* datagrams: still, until a connect or disconnect has its turn */
 	bool was_shut : 1;      /* the send side, before the connect in flight: likewise */
 	bool nonblocking : 1;   /* adopted so */
 	bool split_asked : 1;   /* whether the kernel knows UDP_SEGMENT at all */
 	bool split_proved : 1;  /* the library has cut where the kernel refused */
 	bool on_its_way : 1;    /* of a list of addresses: nobody has the handle yet */
 	bool zerocopy_off : 1;  /* the kernel copies all the same: not worth asking any more */
+	bool reuse_chosen : 1;  /* the program itself has set SO_REUSEADDR: a bind does not */
 	uint16_t lent_count;    /* bufs on loan */
 	uint16_t carried_count; /* bufs not delivered yet, of all carriers */
 	int16_t error;          /* the first connection error, kept */
@@ -64,11 +66,11 @@ struct soq_socket {
 	uint32_t backend_bits;         /* epoll: readiness; io_uring: place of direct.c, plus 1 */
 	uint32_t backend_generation;   /* epoll: tells this socket's events from an older one's */
 	struct soqi_carriers carriers; /* ops with bufs not delivered yet: see carry.c */
-	struct soq_op *close_op;       /* told when the descriptor is closed, or NULL */
-	struct soq_op *linger_op;      /* the op of a lingering close, made when linger is set */
-	struct soqi_watch *watch;      /* NULL before the first poll */
-	struct soqi_path *path;        /* the unix path this socket has made, or NULL */
-	struct soq_socket *next;       /* free slots; accepted sockets on their way */
+	struct soq_op *close_op;  /* told when the descriptor is closed, or NULL; see renew.c */
+	struct soq_op *linger_op; /* the op of a lingering close, made when linger is set */
+	struct soqi_watch *watch; /* NULL before the first poll */
+	struct soqi_path *path;   /* the unix path this socket has made, or NULL */
+	struct soq_socket *next;  /* free slots; accepted sockets on their way */
 	void *user;
 	int64_t receive_timeout_ns;
 	int64_t send_timeout_ns;
@@ -86,6 +88,7 @@ enum soqi_socket_state {
 	SOQI_SOCKET_FREE = 0,
 	SOQI_SOCKET_OPEN,
 	SOQI_SOCKET_CLOSING, /* the handle is dead, the descriptor is not */
+	SOQI_SOCKET_BUSY,    /* it gets another descriptor: see renew.c */
 };
 
 enum soqi_socket_phase {
@@ -108,6 +111,20 @@ enum soqi_finish_step {
 	SOQI_FINISH_FLUSH, /* sends go out */
 	SOQI_FINISH_DRAIN, /* the send side is shut; reading until the peer ends */
 };
+
+/* Whether the handle is alive. */
+static inline bool soqi_is_alive(const struct soq_socket *s)
+{
+	return s->state == SOQI_SOCKET_OPEN || s->state == SOQI_SOCKET_BUSY;
+}
+
+/* 0 if calls on it may be made. */
+static inline int soqi_state_check(const struct soq_socket *s)
+{
+	if (s->state == SOQI_SOCKET_OPEN)
+		return 0;
+	return s->state == SOQI_SOCKET_BUSY ? -EBUSY : -EBADF;
+}
 
 /* Whether it carries bytes; else messages. */
 static inline bool soqi_is_stream(const struct soq_socket *s)

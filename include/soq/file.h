@@ -91,7 +91,7 @@ struct soq_part {
  * Thread: the loop's.
  * Kernel: open(2), pread(2) and sendmsg(2), and IORING_OP_POLL_ADD while there is no room.
  * Fallback: the same, and the edge of epoll.
- * .NET:   Socket.SendPacketsAsync
+ * .NET:   Socket.SendPacketsAsync, SocketAsyncEventArgs.SendPacketsElements
  */
 SOQ_API SOQ_MUST_CHECK int soq_send_parts_async(struct soq_socket *s, struct soq_op *op,
 						struct soq_part *parts, unsigned part_count,
@@ -106,7 +106,7 @@ SOQ_API SOQ_MUST_CHECK int soq_send_parts_async(struct soq_socket *s, struct soq
  *         the socket's send timeout passed and nothing was sent; on a detached socket
  *         -ENOMEM is of this call's memory
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.SendFile with a preBuffer and a postBuffer
+ * .NET:   Socket.SendFile
  */
 SOQ_API SOQ_MUST_CHECK int64_t soq_send_parts(struct soq_socket *s, struct soq_part *parts,
 					      unsigned part_count, uint32_t flags);

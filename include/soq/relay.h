@@ -49,7 +49,7 @@ extern "C" {
  * Thread: the loop's.
  * Kernel: recv(2) and send(2), and IORING_OP_POLL_ADD while there is nothing or no room.
  * Fallback: the same, and the edge of epoll.
- * .NET:   Stream.CopyToAsync of two NetworkStreams
+ * .NET:   Stream.CopyToAsync
  */
 SOQ_API SOQ_MUST_CHECK int soq_relay_async(struct soq_socket *from, struct soq_op *op,
 					   struct soq_socket *to, uint32_t flags);
