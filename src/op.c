@@ -5,7 +5,9 @@
 #include "batch.h"
 #include "detached.h"
 #include "own.h"
+#include "parts.h"
 #include "pool.h"
+#include "relay.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -64,7 +66,10 @@ void soqi_op_own(const struct soq_op *op, bool give)
 		return;
 	}
 	if (op->priv.flags & SOQI_OP_BATCH) {
-		soqi_batch_own(op, give);
+		if (soqi_is_parts(op))
+			soqi_parts_own(op, give);
+		else
+			soqi_batch_own(op, give);
 		return;
 	}
 	if (!(op->priv.flags & SOQI_OP_VECTOR)) {
@@ -118,6 +123,22 @@ void soqi_op_end(struct soq_loop *loop, struct soq_op *op, int64_t result, uint3
 	soqi_event_made(loop, op);
 }
 
+/* What has more than its memory to give back, batches, and relays. */
+static void end_other(struct soq_loop *loop, struct soq_op *op)
+{
+	if (op->priv.flags & SOQ_ZEROCOPY) {
+		soqi_zerocopy_settle(loop, op);
+		return;
+	}
+	if (op->priv.kind == SOQI_KIND_RELAY) {
+		soqi_relay_ended(loop, op);
+		return;
+	}
+	if (soqi_is_parts(op))
+		soqi_parts_close(op);
+	soqi_op_end(loop, op, op->priv.result, op->priv.event_flags);
+}
+
 void soqi_ops_end(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *ended)
 {
 	struct soq_op *op = ended->first;
@@ -133,8 +154,8 @@ void soqi_ops_end(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *
 			continue;
 		if (soqi_unlikely(soqi_brings_socket(op)))
 			soqi_attempt_ended(loop, op);
-		else if (soqi_unlikely(op->priv.flags & SOQ_ZEROCOPY))
-			soqi_zerocopy_settle(loop, op);
+		else if (soqi_unlikely(op->priv.flags & (SOQ_ZEROCOPY | SOQI_OP_BATCH)))
+			end_other(loop, op);
 		else
 			soqi_op_end(loop, op, op->priv.result, op->priv.event_flags);
 	}
@@ -169,6 +190,7 @@ void soqi_op_cut(struct soq_loop *loop, struct soq_op *op, int cause)
 	case SOQI_KIND_RECV:
 	case SOQI_KIND_RECV_BUF:
 	case SOQI_KIND_ACCEPT:
+	case SOQI_KIND_RELAY:
 	case SOQI_KIND_FIRST:
 		lane = &s->lane[SOQI_LANE_RECV];
 		break;

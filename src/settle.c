@@ -5,6 +5,7 @@
  */
 #include "batch.h"
 #include "pool.h"
+#include "relay.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -199,7 +200,7 @@ void soqi_transfer_settle(struct soq_socket *s, struct soqi_lane *lane, int32_t 
 	uint32_t flags = 0;
 
 	result = receives ? soqi_judge_receive(s, result) : soqi_judge_send(s, result);
-	if (!receives && soqi_unlikely(soqi_has_messages(op)))
+	if (!receives && soqi_unlikely(soqi_has_messages(op)) && !soqi_is_parts(op))
 		result = soqi_split_judge(s, op, result);
 	/* A synchronous call returns its count first; its error must not get lost. */
 	if (result < 0 && result != -EAGAIN && result != -EINTR && op->priv.moved > 0 &&
@@ -319,6 +320,9 @@ static void settle_lane(struct soq_loop *loop, struct soqi_lane *lane)
 		break;
 	case SOQI_KIND_DRAIN:
 		settle_drain(s, lane, &ended);
+		break;
+	case SOQI_KIND_RELAY:
+		soqi_relay_settle(s, lane, &ended);
 		break;
 	case SOQI_KIND_SHUTDOWN:
 	case SOQI_KIND_DISCONNECT:
