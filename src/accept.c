@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Accepting: sockets that arrive, and waiting when there is no room for them. */
 #include "detached.h"
+#include "trace.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -19,7 +20,6 @@ void soqi_accept_arrived(struct soq_loop *loop, struct soq_socket *s, struct soq
 
 	if (fd < 0)
 		return;
-	loop->stats.accepts++;
 	if (s->state != SOQI_SOCKET_OPEN) {
 		drop(fd);
 		return;
@@ -35,6 +35,8 @@ void soqi_accept_arrived(struct soq_loop *loop, struct soq_socket *s, struct soq
 	}
 	soqi_socket_is(accepted, fd, s->family, s->type, s->protocol);
 	accepted->phase = SOQI_PHASE_CONNECTED;
+	loop->stats.accepts++;
+	s->messages[SOQI_LANE_RECV]++;
 	soqi_op_more(loop, op, accepted);
 	if (op->priv.events >= SOQI_ARRIVALS_MAX) {
 		s->lane[SOQI_LANE_RECV].cancel_wanted = true;
@@ -110,6 +112,7 @@ int soq_accept_async(struct soq_socket *s, struct soq_op *op, uint32_t flags)
 		return error;
 	if ((flags & ~SOQ_MULTISHOT) != 0 || s->phase != SOQI_PHASE_LISTENING)
 		return -EINVAL;
+	SOQI_PROBE_START(accept, s, op, s->fd, 0);
 	soqi_op_start(s->loop, s, op, SOQI_KIND_ACCEPT, flags);
 	soqi_op_start_lane(s, &s->lane[SOQI_LANE_RECV], op);
 	return 0;
@@ -147,6 +150,7 @@ int soq_accept(struct soq_socket *s, struct soq_socket **accepted_out,
 	error = soqi_sync_begin(s, SOQI_LANE_RECV, &op);
 	if (error != 0)
 		return error;
+	SOQI_PROBE_START(accept, s, &op, s->fd, 0);
 	soqi_op_start(s->loop, s, &op, SOQI_KIND_ACCEPT,
 		      SOQI_OP_SYNC | (s->receive_timeout_ns >= 0 ? SOQI_OP_BOUNDED : 0));
 	soqi_op_start_lane(s, &s->lane[SOQI_LANE_RECV], &op);

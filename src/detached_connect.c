@@ -3,6 +3,7 @@
 #include "detached.h"
 
 #include "endpoint.h"
+#include "trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,7 +39,7 @@ int soqi_detached_accept(struct soq_socket *s, struct soq_socket **accepted_out,
 			 struct soq_endpoint *peer_out)
 {
 	struct soq_op op = { 0 };
-	struct soq_socket *accepted;
+	struct soq_socket *accepted = NULL;
 	bool lingers;
 	int error;
 	int32_t fd = -1;
@@ -49,6 +50,7 @@ int soqi_detached_accept(struct soq_socket *s, struct soq_socket **accepted_out,
 	if (error == 0)
 		error = soqi_sync_begin(s, SOQI_LANE_RECV, &op);
 	if (error == 0) {
+		SOQI_PROBE_START(accept, s, &op, s->fd, 0);
 		soqi_detached_unlock(s);
 		fd = accept_one(s, soqi_detached_until(&op));
 		soqi_detached_lock(s);
@@ -56,11 +58,13 @@ int soqi_detached_accept(struct soq_socket *s, struct soq_socket **accepted_out,
 		/* Another thread has shut the listener. */
 		if (error == -EINVAL && s->phase != SOQI_PHASE_LISTENING)
 			error = -ECANCELED;
+		accepted = error == 0 ? soqi_detached_alloc() : NULL;
+		s->messages[SOQI_LANE_RECV] += accepted != NULL;
+		SOQI_PROBE_END(accept_stop, s, &op, error);
 	}
 	soqi_detached_leave(s);
 	if (error != 0)
 		return error;
-	accepted = soqi_detached_alloc();
 	if (accepted == NULL) {
 		soqi_reset_on_close(fd);
 		(void)close(fd);
@@ -132,6 +136,7 @@ int soqi_detached_connect(struct soq_socket *s, const struct soq_endpoint *ep)
 	request.addr_size_bytes = soqi_endpoint_kernel_size(ep);
 	s->was_connected = s->phase == SOQI_PHASE_CONNECTED;
 	s->phase = SOQI_PHASE_CONNECTING;
+	SOQI_PROBE_START(connect, s, &op, s->fd, (const void *)&ep->addr);
 	soqi_detached_unlock(s);
 	result = connect_until(s, &request, soqi_detached_until(&op));
 	soqi_detached_lock(s);
@@ -146,6 +151,7 @@ int soqi_detached_connect(struct soq_socket *s, const struct soq_endpoint *ep)
 		s->phase = s->was_connected ? SOQI_PHASE_CONNECTED : SOQI_PHASE_FRESH;
 	else
 		s->phase = cut ? SOQI_PHASE_CUT : SOQI_PHASE_FRESH;
+	SOQI_PROBE_END(connect_stop, s, &op, result);
 	soqi_detached_leave(s);
 	return result;
 }
