@@ -14,6 +14,12 @@ static void drop(int fd)
 	(void)close(fd);
 }
 
+static void count(struct soq_loop *loop, struct soq_socket *s)
+{
+	loop->stats.accepts++;
+	s->messages[SOQI_LANE_RECV]++;
+}
+
 void soqi_accept_arrived(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op, int fd)
 {
 	struct soq_socket *accepted;
@@ -22,6 +28,13 @@ void soqi_accept_arrived(struct soq_loop *loop, struct soq_socket *s, struct soq
 		return;
 	if (s->state != SOQI_SOCKET_OPEN) {
 		drop(fd);
+		return;
+	}
+	if (op->priv.segment == SOQI_TARGET_WAITS) {
+		if (soqi_target_arrived(op, fd))
+			count(loop, s);
+		else
+			drop(fd);
 		return;
 	}
 	accepted = soqi_slot_alloc(loop);
@@ -35,8 +48,7 @@ void soqi_accept_arrived(struct soq_loop *loop, struct soq_socket *s, struct soq
 	}
 	soqi_socket_is(accepted, fd, s->family, s->type, s->protocol);
 	accepted->phase = SOQI_PHASE_CONNECTED;
-	loop->stats.accepts++;
-	s->messages[SOQI_LANE_RECV]++;
+	count(loop, s);
 	soqi_op_more(loop, op, accepted);
 	if (op->priv.events >= SOQI_ARRIVALS_MAX) {
 		s->lane[SOQI_LANE_RECV].cancel_wanted = true;
@@ -77,6 +89,20 @@ bool soqi_accept_is_passing(int32_t result)
 	}
 }
 
+static bool has_arrived(const struct soq_op *op)
+{
+	return op->priv.carried_first != NULL || op->priv.segment == SOQI_TARGET_TAKEN;
+}
+
+/* The op leaves the lane with its connection, to wait for what that sends. */
+static void data_arrived(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op,
+			 struct soqi_ops *ended)
+{
+	soqi_lane_settle(&s->lane[SOQI_LANE_RECV], 0, ended);
+	soqi_ops_remove(ended, op);
+	soqi_first_begin(loop, s, op->priv.carried_first, op);
+}
+
 void soqi_accept_settle(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *ended)
 {
 	struct soqi_lane *lane = &s->lane[SOQI_LANE_RECV];
@@ -87,8 +113,12 @@ void soqi_accept_settle(struct soq_loop *loop, struct soq_socket *s, struct soqi
 
 	if (result >= 0) {
 		soqi_accept_arrived(loop, s, op, result);
+		if (op->priv.length > 0 && op->priv.carried_first != NULL) {
+			data_arrived(loop, s, op, ended);
+			return;
+		}
 		/* A multishot that ended on a success lost its place in a full queue: again. */
-		result = multishot || op->priv.carried_first == NULL ? -EAGAIN : 0;
+		result = multishot || !has_arrived(op) ? -EAGAIN : 0;
 	} else if (soqi_accept_is_shortage(result) && !unbounded && op->priv.cause == 0 &&
 		   loop->dead == 0) {
 		soqi_lane_settle(lane, -EAGAIN, ended);
@@ -104,6 +134,21 @@ void soqi_accept_settle(struct soq_loop *loop, struct soq_socket *s, struct soqi
 	soqi_lane_settle(lane, result, ended);
 }
 
+void soqi_accept_start(struct soq_socket *s, struct soq_op *op, uint32_t flags,
+		       struct soq_socket *target, void *buffer, size_t size_bytes)
+{
+	SOQI_PROBE_START(accept, s, op, s->fd, 0);
+	op->priv.data = buffer;
+	op->priv.length = size_bytes;
+	soqi_op_start(s->loop, s, op, SOQI_KIND_ACCEPT, flags);
+	op->priv.address = target;
+	if (target != NULL) {
+		op->priv.segment = SOQI_TARGET_WAITS;
+		soqi_target_begin(op, target);
+	}
+	soqi_op_start_lane(s, &s->lane[SOQI_LANE_RECV], op);
+}
+
 int soq_accept_async(struct soq_socket *s, struct soq_op *op, uint32_t flags)
 {
 	int error = soqi_start_check(s, op);
@@ -112,10 +157,21 @@ int soq_accept_async(struct soq_socket *s, struct soq_op *op, uint32_t flags)
 		return error;
 	if ((flags & ~SOQ_MULTISHOT) != 0 || s->phase != SOQI_PHASE_LISTENING)
 		return -EINVAL;
-	SOQI_PROBE_START(accept, s, op, s->fd, 0);
-	soqi_op_start(s->loop, s, op, SOQI_KIND_ACCEPT, flags);
-	soqi_op_start_lane(s, &s->lane[SOQI_LANE_RECV], op);
+	soqi_accept_start(s, op, flags, NULL, NULL, 0);
 	return 0;
+}
+
+int soq_accept_into_async(struct soq_socket *s, struct soq_op *op, struct soq_socket *target)
+{
+	int error = soqi_start_check(s, op);
+
+	if (error == 0 && s->phase != SOQI_PHASE_LISTENING)
+		error = -EINVAL;
+	if (error == 0)
+		error = soqi_target_check(s, target);
+	if (error == 0)
+		soqi_accept_start(s, op, 0, target, NULL, 0);
+	return error;
 }
 
 static bool multishot_armed(const struct soq_socket *s)
@@ -128,12 +184,36 @@ static bool multishot_armed(const struct soq_socket *s)
 	return false;
 }
 
+int soqi_accept_begin_sync(struct soq_socket *s, struct soq_op *op)
+{
+	return multishot_armed(s) ? -EBUSY : soqi_sync_begin(s, SOQI_LANE_RECV, op);
+}
+
+uint32_t soqi_accept_sync_flags(const struct soq_socket *s)
+{
+	return SOQI_OP_SYNC | (s->receive_timeout_ns >= 0 ? SOQI_OP_BOUNDED : 0);
+}
+
+int64_t soqi_accept_end_sync(struct soq_socket *s, struct soq_op *op, struct soq_event *event,
+			     struct soq_socket **accepted_out, struct soq_endpoint *peer_out)
+{
+	int64_t result = soqi_sync_end(s, SOQI_LANE_RECV, op, event);
+
+	if (result < 0)
+		return result;
+	if (accepted_out != NULL)
+		*accepted_out = event->socket;
+	/* The peer may be gone again already; then there is no address to tell. */
+	if (peer_out != NULL && soq_socket_peer(event->socket, peer_out) != 0)
+		peer_out->size_bytes = 0;
+	return result;
+}
+
 int soq_accept(struct soq_socket *s, struct soq_socket **accepted_out,
 	       struct soq_endpoint *peer_out)
 {
 	struct soq_op op = { 0 };
 	struct soq_event event;
-	int64_t result;
 	int error;
 
 	if (accepted_out == NULL)
@@ -145,21 +225,30 @@ int soq_accept(struct soq_socket *s, struct soq_socket **accepted_out,
 		return error;
 	if (s->phase != SOQI_PHASE_LISTENING)
 		return -EINVAL;
-	if (multishot_armed(s))
-		return -EBUSY;
-	error = soqi_sync_begin(s, SOQI_LANE_RECV, &op);
+	error = soqi_accept_begin_sync(s, &op);
 	if (error != 0)
 		return error;
-	SOQI_PROBE_START(accept, s, &op, s->fd, 0);
-	soqi_op_start(s->loop, s, &op, SOQI_KIND_ACCEPT,
-		      SOQI_OP_SYNC | (s->receive_timeout_ns >= 0 ? SOQI_OP_BOUNDED : 0));
-	soqi_op_start_lane(s, &s->lane[SOQI_LANE_RECV], &op);
-	result = soqi_sync_end(s, SOQI_LANE_RECV, &op, &event);
-	if (result < 0)
-		return (int)result;
-	*accepted_out = event.socket;
-	/* The peer may be gone again already; then there is no address to tell. */
-	if (peer_out != NULL && soq_socket_peer(event.socket, peer_out) != 0)
-		peer_out->size_bytes = 0;
-	return 0;
+	soqi_accept_start(s, &op, soqi_accept_sync_flags(s), NULL, NULL, 0);
+	return (int)soqi_accept_end_sync(s, &op, &event, accepted_out, peer_out);
+}
+
+int soq_accept_into(struct soq_socket *s, struct soq_socket *target, struct soq_endpoint *peer_out)
+{
+	struct soq_op op = { 0 };
+	struct soq_event event;
+	int error;
+
+	if (soqi_is_detached(s))
+		return soqi_detached_accept_into(s, target, peer_out);
+	error = soqi_start_check(s, &op);
+	if (error == 0 && s->phase != SOQI_PHASE_LISTENING)
+		error = -EINVAL;
+	if (error == 0)
+		error = soqi_target_check(s, target);
+	if (error == 0)
+		error = soqi_accept_begin_sync(s, &op);
+	if (error != 0)
+		return error;
+	soqi_accept_start(s, &op, soqi_accept_sync_flags(s), target, NULL, 0);
+	return (int)soqi_accept_end_sync(s, &op, &event, NULL, peer_out);
 }

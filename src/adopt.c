@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Descriptors in and out, sockets on and off a loop. */
 #include "detached.h"
+#include "option.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +33,7 @@ static int64_t timeout_of(int fd, int name)
 	return value.tv_sec * SOQI_NS_PER_S + value.tv_usec * INT64_C(1000);
 }
 
+/* The kernel keeps more seconds than an int has: the longest of ours is as good. */
 static int32_t linger_of(int fd)
 {
 	struct linger linger = { 0, 0 };
@@ -39,6 +41,8 @@ static int32_t linger_of(int fd)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size_bytes) != 0 || !linger.l_onoff)
 		return -1;
+	if (linger.l_linger < 0 || linger.l_linger > SOQI_LINGER_MAX_S)
+		return SOQI_LINGER_MAX_S;
 	return linger.l_linger;
 }
 
@@ -193,7 +197,7 @@ static bool is_quiet(struct soq_socket *s)
 }
 
 /* A watch nobody waits for may still be armed: that is no business of the caller's. */
-static int quiet_check(struct soq_socket *s)
+int soqi_quiet_check(struct soq_socket *s)
 {
 	struct soq_loop *loop = s->loop;
 	struct soqi_watch *watch = s->watch;
@@ -214,7 +218,7 @@ int soq_socket_release(struct soq_socket *s)
 	int fd;
 
 	if (error == 0)
-		error = soqi_is_detached(s) ? soqi_detached_quiet(s) : quiet_check(s);
+		error = soqi_is_detached(s) ? soqi_detached_quiet(s) : soqi_quiet_check(s);
 	if (error != 0)
 		return error;
 	if (s->loop != NULL)
@@ -256,6 +260,7 @@ static int move(struct soq_socket *s, struct soq_loop *loop, struct soq_socket *
 		to->multicast_interface = s->multicast_interface;
 	memcpy(to->bytes, s->bytes, sizeof(to->bytes));
 	memcpy(to->messages, s->messages, sizeof(to->messages));
+	to->reuse_chosen = s->reuse_chosen;
 	to->epipe_seen = s->epipe_seen;
 	to->fin_seen = s->fin_seen;
 	for (unsigned i = 0; i < 2; i++)
@@ -275,7 +280,7 @@ int soq_socket_detach(struct soq_socket *s, struct soq_socket **s_out)
 	if (error == 0 && soqi_is_detached(s))
 		error = -EINVAL;
 	if (error == 0)
-		error = quiet_check(s);
+		error = soqi_quiet_check(s);
 	return error != 0 ? error : move(s, NULL, s_out);
 }
 

@@ -44,9 +44,10 @@ bool soqi_send_is_unwatched(const struct soq_socket *s, const struct soq_op *op)
 int soqi_batch_check(const struct soq_socket *s, const struct soqi_transfer *t)
 {
 	struct soq_message *messages = (struct soq_message *)(uintptr_t)t->data;
+	uint32_t flags = t->index == SOQI_LANE_SEND ? SOQ_DONT_ROUTE : 0;
 	int error = 0;
 
-	if (messages == NULL || t->count == 0 || t->count > INT32_MAX || t->flags != 0)
+	if (messages == NULL || t->count == 0 || t->count > INT32_MAX || (t->flags & ~flags) != 0)
 		return -EINVAL;
 	if (soqi_is_connection(s))
 		return -EOPNOTSUPP;
@@ -116,7 +117,7 @@ int soqi_batch_call(int fd, struct mmsghdr *headers, unsigned count, int flags)
 
 /* The messages from `m` on in one call, up to one that is to be cut here. */
 static int32_t chunk_send(const struct soq_socket *s, struct soq_message *m, unsigned max,
-			  struct soqi_batch_room *room, enum soqi_split split)
+			  struct soqi_batch_room *room, int flags, enum soqi_split split)
 {
 	unsigned count = 0;
 	int sent;
@@ -127,7 +128,7 @@ static int32_t chunk_send(const struct soq_socket *s, struct soq_message *m, uns
 		soqi_message_header(s, &m[count], false, ~0u, &room->headers[count].msg_hdr);
 	}
 	soqi_batch_borrow(s, m, count, false);
-	sent = soqi_batch_call(s->fd, room->headers, count, 0);
+	sent = soqi_batch_call(s->fd, room->headers, count, flags);
 	soqi_batch_borrow(s, m, count, true);
 	for (int i = 0; i < sent; i++)
 		m[i].length_bytes = room->headers[i].msg_len;
@@ -138,7 +139,7 @@ static int32_t chunk_send(const struct soq_socket *s, struct soq_message *m, uns
 static int32_t next_in_pieces(const struct soq_socket *s, struct soq_op *op, struct soq_message *m,
 			      struct soqi_batch_room *room)
 {
-	int32_t sent = soqi_split_send(s, m, op->priv.segment_offset, room);
+	int32_t sent = soqi_split_send(s, m, op->priv.segment_offset, room, soqi_send_route(op));
 
 	if (sent < 0)
 		return sent;
@@ -160,7 +161,8 @@ static int32_t batch_send(const struct soq_socket *s, struct soq_op *op,
 	for (unsigned calls = 0; done < left && calls < CALLS_MAX; calls++) {
 		bool here = op->priv.segment_offset > 0 || soqi_split_is_here(&m[done], split);
 		int32_t sent = here ? next_in_pieces(s, op, &m[done], room)
-				    : chunk_send(s, &m[done], left - done, room, split);
+				    : chunk_send(s, &m[done], left - done, room,
+						 soqi_send_route(op), split);
 
 		if (sent < 0)
 			return done > 0 ? (int32_t)done : sent;
@@ -216,7 +218,8 @@ int32_t soqi_batch_try(const struct soq_socket *s, struct soq_op *op, struct soq
 		       int flags, enum soqi_split split)
 {
 	if (!(op->priv.flags & SOQI_OP_BATCH))
-		return soqi_split_send(s, op->priv.message, op->priv.moved, room);
+		return soqi_split_send(s, op->priv.message, op->priv.moved, room,
+				       soqi_send_route(op));
 	if (op->priv.kind == SOQI_KIND_SEND)
 		return batch_send(s, op, room, split);
 	return batch_receive(s, op, room, flags);

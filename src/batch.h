@@ -76,9 +76,9 @@ void soqi_datagrams_send(struct soq_loop *loop, struct soq_socket *s, struct soq
 void soqi_split_ask(struct soq_socket *s);
 /* Whether the library cuts the message. */
 bool soqi_split_is_here(const struct soq_message *message, enum soqi_split split);
-/* Sends a message from `offset` on as single datagrams. Bytes, or -errno if none. */
+/* Sends a message from `offset` on as single datagrams, with MSG_*. Bytes, or -errno if none. */
 int32_t soqi_split_send(const struct soq_socket *s, struct soq_message *m, uint64_t offset,
-			struct soqi_batch_room *room);
+			struct soqi_batch_room *room, int flags);
 /*
  * What a send that came back with `result` really means, where the kernel may have
  * refused to cut a message into datagrams: then -EAGAIN, and it is done here.

@@ -232,7 +232,7 @@ int soq_buf_return(struct soq_buf *buf)
 		return -EBUSY;
 	s = buf->priv.socket;
 	/* The socket may be closed, and its slot another's by now. */
-	lives = s->state == SOQI_SOCKET_OPEN && s->backend_generation == buf->priv.life;
+	lives = soqi_is_alive(s) && s->backend_generation == buf->priv.life;
 	buf->priv.pool->returns++;
 	buf->priv.pool->credit++;
 	buf->priv.pool->came_home = true;

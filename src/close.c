@@ -38,6 +38,13 @@ static void lane_stop(struct soq_socket *s, struct soqi_lane *lane)
 	}
 }
 
+static bool is_accept_of(const struct soq_op *op, const struct soq_socket *listener)
+{
+	if (op->priv.kind == SOQI_KIND_FIRST)
+		return op->priv.segment == listener->slot;
+	return op->priv.kind == SOQI_KIND_ACCEPT && op->priv.socket == listener;
+}
+
 /* Aborts the sockets this listener's accepts have and nobody has seen. */
 static void drop_undelivered(struct soq_socket *s, struct soqi_ops *list)
 {
@@ -46,7 +53,7 @@ static void drop_undelivered(struct soq_socket *s, struct soqi_ops *list)
 
 	for (; op != NULL; op = next) {
 		next = op->priv.ready_next;
-		if (op->priv.kind == SOQI_KIND_ACCEPT && op->priv.socket == s)
+		if (is_accept_of(op, s))
 			soqi_op_drop_carried(s->loop, op);
 	}
 }
@@ -56,15 +63,17 @@ static bool has_arrivals(const struct soq_socket *s, const struct soqi_ops *list
 	const struct soq_op *op = list->first;
 
 	for (; op != NULL; op = op->priv.ready_next)
-		if (op->priv.kind == SOQI_KIND_ACCEPT && op->priv.socket == s &&
-		    op->priv.carried_first != NULL)
+		if (is_accept_of(op, s) && op->priv.carried_first != NULL)
 			return true;
 	return false;
 }
 
 bool soqi_accept_has_arrivals(const struct soq_socket *s)
 {
-	return has_arrivals(s, &s->loop->ready) || has_arrivals(s, &s->loop->waiting);
+	uint32_t slot = 0;
+
+	return has_arrivals(s, &s->loop->ready) || has_arrivals(s, &s->loop->waiting) ||
+	       soqi_first_of(s, &slot) != NULL;
 }
 
 void soqi_reset_on_close(int fd)
@@ -137,6 +146,10 @@ static bool finish_must_wait(const struct soq_socket *s)
 
 void soqi_close_go(struct soq_socket *s)
 {
+	if (s->state == SOQI_SOCKET_BUSY) {
+		soqi_busy_go(s);
+		return;
+	}
 	if (s->finish != SOQI_FINISH_NONE && s->reset) {
 		soqi_finish_cut(s, -ECANCELED);
 		return;
@@ -216,6 +229,7 @@ void soqi_close_begin(struct soq_socket *s, enum soqi_close_mode mode, struct so
 	if (s->phase == SOQI_PHASE_LISTENING) {
 		drop_undelivered(s, &loop->ready);
 		drop_undelivered(s, &loop->waiting);
+		soqi_firsts_cut(s);
 	}
 	dropped = soqi_carry_drop(s);
 	lane_stop(s, &s->lane[SOQI_LANE_RECV]);
@@ -235,9 +249,31 @@ void soqi_close_begin(struct soq_socket *s, enum soqi_close_mode mode, struct so
 	soqi_close_step(s);
 }
 
-int soq_close(struct soq_socket *s)
+/* Closing is the one thing that may be done to a busy socket. */
+static int close_check(struct soq_socket *s)
 {
 	int error = soqi_socket_check(s);
+
+	if (error != -EBUSY)
+		return error;
+	soqi_busy_leave(s);
+	return 0;
+}
+
+/* The same with an op to be told. */
+static int close_start_check(struct soq_socket *s, struct soq_op *op)
+{
+	int error = soqi_start_check(s, op);
+
+	if (error != -EBUSY || s->state != SOQI_SOCKET_BUSY || soqi_op_state(op) != SOQI_STATE_IDLE)
+		return error;
+	soqi_busy_leave(s);
+	return 0;
+}
+
+int soq_close(struct soq_socket *s)
+{
+	int error = close_check(s);
 
 	if (error == 0 && soqi_is_detached(s))
 		return soqi_detached_close(s, false);
@@ -248,7 +284,7 @@ int soq_close(struct soq_socket *s)
 
 int soq_abort(struct soq_socket *s)
 {
-	int error = soqi_socket_check(s);
+	int error = close_check(s);
 
 	if (error == 0 && soqi_is_detached(s))
 		return soqi_detached_close(s, true);
@@ -259,7 +295,7 @@ int soq_abort(struct soq_socket *s)
 
 int soq_close_async(struct soq_socket *s, struct soq_op *op)
 {
-	int error = soqi_start_check(s, op);
+	int error = close_start_check(s, op);
 
 	if (error != 0)
 		return error;
@@ -279,7 +315,7 @@ static void finish_start(struct soq_socket *s, struct soq_op *op, int64_t timeou
 
 int soq_finish_async(struct soq_socket *s, struct soq_op *op, int64_t timeout_ns)
 {
-	int error = soqi_start_check(s, op);
+	int error = close_start_check(s, op);
 
 	if (error == 0)
 		finish_start(s, op, timeout_ns, 0);
@@ -295,7 +331,7 @@ int soq_finish(struct soq_socket *s, int64_t timeout_ns)
 
 	if (soqi_is_detached(s))
 		return soqi_detached_finish(s, timeout_ns);
-	error = soqi_start_check(s, &op);
+	error = close_start_check(s, &op);
 	if (error != 0)
 		return error;
 	loop = s->loop;
@@ -305,6 +341,8 @@ int soq_finish(struct soq_socket *s, int64_t timeout_ns)
 
 static void close_or_cut(struct soq_socket *s)
 {
+	if (s->state == SOQI_SOCKET_BUSY)
+		soqi_busy_leave(s);
 	if (s->state == SOQI_SOCKET_OPEN)
 		soqi_close_begin(s, SOQI_CLOSE_ABORT, NULL);
 	else if (s->finish != SOQI_FINISH_NONE)

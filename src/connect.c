@@ -51,9 +51,13 @@ void soqi_connect_settle(struct soq_loop *loop, struct soq_socket *s, struct soq
 {
 	struct soqi_lane *lane = &s->lane[SOQI_LANE_SEND];
 	int cause = lane->queue.first->priv.cause;
-	int32_t result = lane->result;
+	bool polled = lane->polls;
+	int32_t result = polled && lane->result > 0 ? -EAGAIN : lane->result;
 
+	lane->polls = false;
 	if (cause == 0 && (result == -EAGAIN || result == -EINTR)) {
+		/* The answer to a first packet is waited for by a poll, then asked for. */
+		lane->polls = !polled && soqi_is_fast(lane->queue.first);
 		soqi_lane_settle(lane, -EAGAIN, ended);
 		if (soqi_connect_is_local(s))
 			soqi_backoff(loop, lane, SOQI_UNIX_BACKOFF_NS);
@@ -61,7 +65,7 @@ void soqi_connect_settle(struct soq_loop *loop, struct soq_socket *s, struct soq
 	}
 	if (result == 0) {
 		s->phase = SOQI_PHASE_CONNECTED;
-		soqi_lane_settle(lane, 0, ended);
+		soqi_connect_data_go(loop, lane, ended);
 		soqi_lane_dirty(loop, &s->lane[SOQI_LANE_RECV]);
 		return;
 	}
@@ -112,6 +116,8 @@ int soqi_connect_check(const struct soq_socket *s, const struct soq_endpoint *ep
 static void connect_start(struct soq_socket *s, struct soq_op *op, const struct soq_endpoint *ep,
 			  uint32_t flags)
 {
+	op->priv.length = 0;
+	op->priv.segment_count = SOQI_FAST_NONE;
 	soqi_op_start(s->loop, s, op, SOQI_KIND_CONNECT, flags);
 	op->priv.address = NULL;
 	soqi_connect_begin(s, op, ep);
@@ -122,7 +128,9 @@ void soqi_connect_begin(struct soq_socket *s, struct soq_op *op, const struct so
 	op->priv.socket = s;
 	op->priv.data = ep;
 	soqi_op_start_lane(s, &s->lane[SOQI_LANE_SEND], op);
-	s->was_connected = s->phase == SOQI_PHASE_CONNECTED;
+	/* A disconnect may be before it, which has not had its turn. */
+	if (s->phase != SOQI_PHASE_FRESH)
+		s->was_connected = s->phase == SOQI_PHASE_CONNECTED;
 	s->was_shut = s->shut_send;
 	s->phase = SOQI_PHASE_CONNECTING;
 	s->loop->stats.connects_in_flight++;
@@ -131,16 +139,17 @@ void soqi_connect_begin(struct soq_socket *s, struct soq_op *op, const struct so
 		soqi_trace_start(s->loop, SOQ_TRACE_CONNECT, s, op, 0);
 }
 
-void soqi_connect_ended(struct soq_loop *loop, struct soq_socket *s, const struct soq_op *op)
+void soqi_connect_ended(struct soq_loop *loop, struct soq_socket *s, const struct soq_op *op,
+			int64_t result)
 {
 	loop->stats.connects_in_flight--;
-	if (op->priv.result == 0)
+	if (result == 0)
 		loop->stats.connects++;
 	else
 		loop->stats.connects_failed++;
-	SOQI_PROBE_END(connect_stop, s, op, op->priv.result);
+	SOQI_PROBE_END(connect_stop, s, op, result);
 	if (soqi_unlikely(loop->traces))
-		soqi_trace_stop(loop, SOQ_TRACE_CONNECT, s, op, op->priv.result);
+		soqi_trace_stop(loop, SOQ_TRACE_CONNECT, s, op, result);
 }
 
 int soq_connect_async(struct soq_socket *s, struct soq_op *op, const struct soq_endpoint *ep)
@@ -166,7 +175,7 @@ int soq_connect(struct soq_socket *s, const struct soq_endpoint *ep)
 	if (ep == NULL)
 		return -EINVAL;
 	if (soqi_is_detached(s))
-		return soqi_detached_connect(s, ep);
+		return soqi_detached_connect(s, ep, NULL);
 	error = soqi_start_check(s, &op);
 	if (error == 0)
 		error = soqi_connect_check(s, ep);

@@ -143,7 +143,10 @@ void soqi_attempts_go_on(struct soq_loop *loop)
 
 	while ((op = loop->attempts.first) != NULL) {
 		soqi_ops_remove(&loop->attempts, op);
-		attempt_take(loop, op);
+		if (op->priv.kind == SOQI_KIND_FIRST)
+			soqi_first_take(loop, op);
+		else
+			attempt_take(loop, op);
 	}
 }
 
@@ -152,7 +155,7 @@ static bool drop_from(const struct soqi_ops *events, const struct soq_socket *s)
 	struct soq_op *op = events->first;
 
 	for (; op != NULL; op = op->priv.ready_next)
-		if (soqi_is_attempt(op) && op->priv.carried_first == s) {
+		if (soqi_brings_socket(op) && op->priv.carried_first == s) {
 			op->priv.carried_first = NULL;
 			op->priv.carried_last = NULL;
 			op->priv.result = -ECANCELED;
@@ -178,6 +181,8 @@ static int start(struct soq_loop *loop, struct soq_op *op, const struct soq_conn
 	if (error != 0)
 		return error;
 	errors_clear(list);
+	op->priv.length = 0;
+	op->priv.segment_count = SOQI_FAST_NONE;
 	soqi_op_start(loop, NULL, op, SOQI_KIND_CONNECT, flags);
 	/* Only read: every address of an op is kept in the same word. */
 	op->priv.address = (void *)(uintptr_t)list;
@@ -219,7 +224,7 @@ static int attempt_detached(const struct soq_connect_list *list, uint32_t index,
 	if (error != 0)
 		return error;
 	s->send_timeout_ns = until_ns == SOQI_FOREVER || left_ns > 0 ? left_ns : 0;
-	error = soqi_detached_connect(s, &list->endpoints[index]);
+	error = soqi_detached_connect(s, &list->endpoints[index], NULL);
 	if (error != 0) {
 		(void)soqi_detached_close(s, true);
 		return error;

@@ -23,6 +23,9 @@ static bool is_plain(const struct soq_socket *s, const struct soq_op *op)
 		return false;
 	if ((op->priv.flags & SOQ_ZEROCOPY) && !(op->priv.flags & SOQI_OP_COPIES))
 		return false;
+	/* A call for many has one way for all. */
+	if (op->priv.flags & SOQ_DONT_ROUTE)
+		return false;
 	return !soqi_batch_serves(s, op);
 }
 
@@ -76,8 +79,7 @@ static bool has_room(struct soq_loop *loop)
 
 void soqi_datagrams_send(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane)
 {
-	bool connected = s->phase == SOQI_PHASE_CONNECTED ||
-			 (s->phase == SOQI_PHASE_CONNECTING && s->was_connected);
+	bool connected = s->phase == SOQI_PHASE_CONNECTED || s->was_connected;
 	unsigned max = connected ? 1 : SOQI_BATCH_MESSAGES;
 
 	if (soqi_is_connection(s) || loop->dead != 0 || lane->polls ||

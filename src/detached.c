@@ -101,6 +101,11 @@ int soqi_detached_quiet(struct soq_socket *s)
 	return busy ? -EBUSY : 0;
 }
 
+bool soqi_detached_alone(struct soq_socket *s)
+{
+	return of(s)->inside == 1;
+}
+
 bool soqi_detached_nap(int64_t nap_ns, int64_t until_ns)
 {
 	int64_t now_ns = soqi_now_ns();
@@ -238,6 +243,18 @@ static void step(struct soqi_detached *d, struct soqi_lane *lane, int64_t until_
 		(void)soqi_lane_cancel(lane, op, -ETIMEDOUT, ended);
 }
 
+/* The urgent byte, if it is there: no place in the stream, so nobody waits for anybody. */
+static void step_urgent(struct soqi_detached *d, struct soqi_lane *lane, struct soqi_ops *ended)
+{
+	int32_t result;
+
+	lane->taken = 1;
+	soqi_detached_unlock(&d->s);
+	result = soqi_urgent_try(&d->s, lane);
+	soqi_detached_lock(&d->s);
+	soqi_transfer_settle(&d->s, lane, result, ended);
+}
+
 /* Shut by another thread to wake us; that is no empty message. */
 static bool was_woken(const struct soqi_detached *d, const struct soqi_transfer *t, int64_t result)
 {
@@ -252,15 +269,15 @@ static void transfer(struct soqi_detached *d, const struct soqi_transfer *t, str
 	struct soqi_ops ended = { NULL, NULL };
 
 	op->priv.kind = t->index == SOQI_LANE_RECV ? SOQI_KIND_RECV : SOQI_KIND_SEND;
-	op->priv.flags = (uint16_t)(flags | SOQI_OP_SYNC);
+	op->priv.flags = flags | SOQI_OP_SYNC;
 	soqi_lane_push(&lane, op);
-	for (;;) {
+	if (soqi_is_urgent_receive(t))
+		step_urgent(d, &lane, &ended);
+	while (ended.first == NULL) {
 		soqi_lane_take(&lane, SOQI_REQUEST_SEGMENTS, SOQI_REQUEST_BYTES, &ended);
 		if (ended.first != NULL)
 			break;
 		step(d, &lane, soqi_detached_until(op), &ended);
-		if (ended.first != NULL)
-			break;
 	}
 	event->op = op;
 	event->result = op->priv.result;
@@ -270,7 +287,7 @@ static void transfer(struct soqi_detached *d, const struct soqi_transfer *t, str
 	/* Another thread's may wait there to be told. */
 	if (lane.sync_cause != 0)
 		d->s.lane[t->index].sync_cause = lane.sync_cause;
-	soqi_sync_note(&d->s, t->index, event);
+	(void)soqi_transfer_end(&d->s, t, op, event);
 }
 
 int64_t soqi_detached_transfer(struct soq_socket *s, const struct soqi_transfer *t,
@@ -282,7 +299,7 @@ int64_t soqi_detached_transfer(struct soq_socket *s, const struct soqi_transfer 
 	if (error == 0)
 		error = soqi_batch_prepare(s, t);
 	if (error == 0)
-		error = soqi_sync_begin(s, t->index, op);
+		error = soqi_transfer_begin(s, t, op);
 	if (error == 0) {
 		d->transfers[t->index]++;
 		if (t->index == SOQI_LANE_SEND)

@@ -26,6 +26,9 @@ void soqi_detached_unlock(struct soq_socket *s);
 void soqi_detached_enter(struct soq_socket *s);
 void soqi_detached_leave(struct soq_socket *s);
 
+/* Whether nobody but the caller, who has entered and holds the lock, is inside. */
+bool soqi_detached_alone(struct soq_socket *s);
+
 /* 0, or -EBUSY while a thread is inside a call. */
 int soqi_detached_quiet(struct soq_socket *s);
 
@@ -43,7 +46,10 @@ int64_t soqi_detached_transfer(struct soq_socket *s, const struct soqi_transfer 
 			       struct soq_op *op, uint32_t flags, struct soq_event *event);
 int soqi_detached_accept(struct soq_socket *s, struct soq_socket **accepted_out,
 			 struct soq_endpoint *peer_out);
-int soqi_detached_connect(struct soq_socket *s, const struct soq_endpoint *ep);
+/* `fast`: a blank op with the data of a fast open, told in priv.moved what left; or NULL. */
+int soqi_detached_connect(struct soq_socket *s, const struct soq_endpoint *ep, struct soq_op *fast);
+int soqi_detached_accept_into(struct soq_socket *s, struct soq_socket *target,
+			      struct soq_endpoint *peer_out);
 int soqi_detached_shutdown(struct soq_socket *s, int how);
 int soqi_detached_poll(struct soq_socket *s, uint32_t events, int64_t timeout_ns);
 int soqi_detached_close(struct soq_socket *s, bool abort);

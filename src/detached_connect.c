@@ -35,17 +35,15 @@ static int32_t accept_one(struct soq_socket *s, int64_t until_ns)
 	}
 }
 
-int soqi_detached_accept(struct soq_socket *s, struct soq_socket **accepted_out,
-			 struct soq_endpoint *peer_out)
+/* One accepted descriptor in the time of the listener's timeout, or -errno. */
+static int32_t accept_fd(struct soq_socket *s, bool *lingers)
 {
 	struct soq_op op = { 0 };
-	struct soq_socket *accepted = NULL;
-	bool lingers;
 	int error;
 	int32_t fd = -1;
 
 	soqi_detached_enter(s);
-	lingers = s->linger_s >= 0;
+	*lingers = s->linger_s >= 0;
 	error = s->phase == SOQI_PHASE_LISTENING ? 0 : -EINVAL;
 	if (error == 0)
 		error = soqi_sync_begin(s, SOQI_LANE_RECV, &op);
@@ -58,13 +56,23 @@ int soqi_detached_accept(struct soq_socket *s, struct soq_socket **accepted_out,
 		/* Another thread has shut the listener. */
 		if (error == -EINVAL && s->phase != SOQI_PHASE_LISTENING)
 			error = -ECANCELED;
-		accepted = error == 0 ? soqi_detached_alloc() : NULL;
-		s->messages[SOQI_LANE_RECV] += accepted != NULL;
+		s->messages[SOQI_LANE_RECV] += error == 0;
 		SOQI_PROBE_END(accept_stop, s, &op, error);
 	}
 	soqi_detached_leave(s);
-	if (error != 0)
-		return error;
+	return error != 0 ? error : fd;
+}
+
+int soqi_detached_accept(struct soq_socket *s, struct soq_socket **accepted_out,
+			 struct soq_endpoint *peer_out)
+{
+	struct soq_socket *accepted;
+	bool lingers;
+	int32_t fd = accept_fd(s, &lingers);
+
+	if (fd < 0)
+		return fd;
+	accepted = soqi_detached_alloc();
 	if (accepted == NULL) {
 		soqi_reset_on_close(fd);
 		(void)close(fd);
@@ -82,6 +90,39 @@ int soqi_detached_accept(struct soq_socket *s, struct soq_socket **accepted_out,
 	return 0;
 }
 
+int soqi_detached_accept_into(struct soq_socket *s, struct soq_socket *target,
+			      struct soq_endpoint *peer_out)
+{
+	bool lingers = false;
+	int32_t fd;
+
+	if (target == NULL || !soqi_is_detached(target))
+		return target == NULL ? -EINVAL : -EXDEV;
+	/* From here on it cannot be closed; whoever else uses it is found out afterwards. */
+	soqi_detached_enter(target);
+	fd = soqi_detached_alone(target) ? soqi_target_check(s, target) : -EBUSY;
+	soqi_detached_unlock(target);
+	if (fd == 0)
+		fd = accept_fd(s, &lingers);
+	soqi_detached_lock(target);
+	if (fd >= 0 && (!soqi_detached_alone(target) || soqi_target_check(s, target) != 0)) {
+		soqi_reset_on_close(fd);
+		(void)close(fd);
+		fd = -EBUSY;
+	}
+	if (fd >= 0) {
+		soqi_renew(target, fd, SOQI_PHASE_CONNECTED);
+		if (lingers || target->linger_s >= 0)
+			soqi_linger_tell(target, target->linger_s);
+	}
+	soqi_detached_leave(target);
+	if (fd < 0)
+		return fd;
+	if (peer_out != NULL && soq_socket_peer(target, peer_out) != 0)
+		peer_out->size_bytes = 0;
+	return 0;
+}
+
 static bool still_connects(struct soq_socket *s)
 {
 	bool connects;
@@ -92,18 +133,33 @@ static bool still_connects(struct soq_socket *s)
 	return connects;
 }
 
+/* One try; the first takes data along, if that is `fast`. */
+static int32_t try_connect(struct soq_socket *s, const struct soqi_request *request,
+			   const struct soq_endpoint *ep, struct soq_op *fast)
+{
+	int32_t result = -EOPNOTSUPP;
+
+	if (fast != NULL && soqi_is_fast(fast)) {
+		fast->priv.data = ep;
+		result = soqi_fast_step(s, fast);
+		if (result == -EOPNOTSUPP)
+			fast->priv.segment_count = SOQI_FAST_NONE;
+	}
+	return result == -EOPNOTSUPP ? soqi_try(request) : result;
+}
+
 /*
  * Connects with a descriptor that does not block. -ECANCELED: another thread has shut
  * it, and a further try would begin anew. The lock is not held.
  */
 static int32_t connect_until(struct soq_socket *s, const struct soqi_request *request,
-			     int64_t until_ns)
+			     const struct soq_endpoint *ep, struct soq_op *fast, int64_t until_ns)
 {
 	int flags = fcntl(request->fd, F_GETFL);
 	int32_t result;
 
 	(void)fcntl(request->fd, F_SETFL, flags | O_NONBLOCK);
-	while ((result = soqi_try(request)) == -EAGAIN) {
+	while ((result = try_connect(s, request, ep, fast)) == -EAGAIN) {
 		if (!soqi_detached_wait_for(request, soqi_connect_is_local(s), until_ns))
 			result = -ETIMEDOUT;
 		else if (!still_connects(s))
@@ -115,10 +171,10 @@ static int32_t connect_until(struct soq_socket *s, const struct soqi_request *re
 	return result;
 }
 
-int soqi_detached_connect(struct soq_socket *s, const struct soq_endpoint *ep)
+int soqi_detached_connect(struct soq_socket *s, const struct soq_endpoint *ep, struct soq_op *fast)
 {
 	struct soqi_request request = { .kind = SOQI_REQUEST_CONNECT };
-	struct soq_op op = { 0 };
+	struct soq_op op = { .deadline_ns = fast != NULL ? fast->deadline_ns : 0 };
 	int32_t result = 0;
 	bool cut;
 	int error;
@@ -138,7 +194,7 @@ int soqi_detached_connect(struct soq_socket *s, const struct soq_endpoint *ep)
 	s->phase = SOQI_PHASE_CONNECTING;
 	SOQI_PROBE_START(connect, s, &op, s->fd, (const void *)&ep->addr);
 	soqi_detached_unlock(s);
-	result = connect_until(s, &request, soqi_detached_until(&op));
+	result = connect_until(s, &request, ep, fast, soqi_detached_until(&op));
 	soqi_detached_lock(s);
 	/* Shut meanwhile: only closing is left, whatever the last try said. */
 	if (s->phase != SOQI_PHASE_CONNECTING)

@@ -51,7 +51,7 @@ void soqi_op_ungate(struct soq_loop *loop, struct soq_op *op)
 
 	if (!(op->priv.flags & SOQI_OP_GATED))
 		return;
-	op->priv.flags &= (uint16_t)~SOQI_OP_GATED;
+	op->priv.flags &= ~SOQI_OP_GATED;
 	loop->impatient--;
 	if (op->done != NULL)
 		loop->gated_count--;
@@ -171,6 +171,14 @@ static bool take_one_of_many(struct soq_loop *loop, struct soq_op *op, struct so
 	case SOQI_KIND_RECV_BUF:
 		return take_buf(op, event);
 	case SOQI_KIND_ACCEPT:
+		if (op->priv.segment != SOQI_TARGET_NONE) {
+			soqi_target_end(op, event);
+			return false;
+		}
+		return take_socket(loop, op, event);
+	case SOQI_KIND_FIRST:
+		loop->firsts--;
+		return take_socket(loop, op, event);
 	case SOQI_KIND_CONNECT:
 		return take_socket(loop, op, event);
 	case SOQI_KIND_POLL:

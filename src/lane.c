@@ -97,10 +97,14 @@ static unsigned segments_of(const struct soq_op *op)
 	return (op->priv.flags & SOQI_OP_VECTOR) ? op->priv.segment_count - op->priv.segment : 1;
 }
 
-/* Its notification must be about its memory and nobody else's. */
+/*
+ * Its notification must be about its memory and nobody else's, or what the kernel is told
+ * of its bytes is true of no others.
+ */
 static bool is_alone(const struct soq_op *op)
 {
-	return (op->priv.flags & (SOQ_ZEROCOPY | SOQI_OP_COPIES)) == SOQ_ZEROCOPY;
+	return (op->priv.flags & (SOQ_ZEROCOPY | SOQI_OP_COPIES)) == SOQ_ZEROCOPY ||
+	       (op->priv.flags & (SOQ_URGENT | SOQ_DONT_ROUTE)) != 0;
 }
 
 void soqi_lane_take(struct soqi_lane *lane, unsigned segments_max, uint64_t bytes_max,
@@ -208,6 +212,7 @@ void soqi_lane_settle(struct soqi_lane *lane, int64_t result, struct soqi_ops *e
 		settle_sends(lane, result, taken, ended);
 		break;
 	case SOQI_KIND_RECV:
+	case SOQI_KIND_FIRST:
 		settle_receive(lane, result, ended);
 		break;
 	default:

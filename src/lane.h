@@ -11,6 +11,7 @@
 #include <soq/op.h>
 #include <soq/socket.h>
 #include <stdbool.h>
+#include <sys/socket.h>
 
 /* What an op is. Zero is none, so a zeroed op is idle. */
 enum soqi_kind {
@@ -19,14 +20,16 @@ enum soqi_kind {
 	SOQI_KIND_ACCEPT,   /* receive lane */
 	SOQI_KIND_DRAIN,    /* receive lane: a finish that reads to the end of stream */
 	SOQI_KIND_RECV_BUF, /* receive lane: into a buf of a pool */
-	SOQI_KIND_SEND,     /* send lane */
-	SOQI_KIND_CONNECT,  /* send lane */
-	SOQI_KIND_SHUTDOWN, /* send lane */
-	SOQI_KIND_POLL,     /* no lane: the watch of its socket */
-	SOQI_KIND_CLOSE,    /* no lane */
-	SOQI_KIND_SLEEP,    /* no lane */
-	SOQI_KIND_POST,     /* no lane */
-	SOQI_KIND_BACKOFF,  /* no lane: the loop's own timer for starved accepts */
+	SOQI_KIND_FIRST, /* receive lane of one just accepted: its first bytes, see accept_data.c */
+	SOQI_KIND_SEND,  /* send lane */
+	SOQI_KIND_CONNECT,    /* send lane */
+	SOQI_KIND_SHUTDOWN,   /* send lane */
+	SOQI_KIND_DISCONNECT, /* send lane */
+	SOQI_KIND_POLL,       /* no lane: the watch of its socket */
+	SOQI_KIND_CLOSE,      /* no lane */
+	SOQI_KIND_SLEEP,      /* no lane */
+	SOQI_KIND_POST,       /* no lane */
+	SOQI_KIND_BACKOFF,    /* no lane: the loop's own timer for starved accepts */
 };
 
 /* Where an op is in its life. */
@@ -37,16 +40,16 @@ enum soqi_state {
 };
 
 /* priv.flags above the caller's SOQ_* start flags. */
-#define SOQI_OP_BATCH   (1u << 15) /* priv.data is an array of messages, lengths are of messages */
-#define SOQI_OP_SYNC    (1u << 14) /* of a synchronous call, on its stack */
-#define SOQI_OP_VECTOR  (1u << 13) /* priv.data is an array of segments */
-#define SOQI_OP_BOUNDED (1u << 12) /* a synchronous call with a timeout */
-#define SOQI_OP_LINGER  (1u << 11) /* the library's own op of a close that lingers */
-#define SOQI_OP_GATED   (1u << 10) /* its events wait until a buf of its socket comes home */
-#define SOQI_OP_COPIES  (1u << 9)  /* zero copy: not worth it or not possible, sent as any other */
-#define SOQI_OP_COPIED  (1u << 8)  /* zero copy: the kernel has told that it copied */
-#define SOQI_OP_MESSAGE (1u << 6)  /* priv.message is set */
-#define SOQI_OP_SETTLED (1u << 7)  /* zero copy: out of its lane, the memory not yet free */
+#define SOQI_OP_BATCH   (1u << 31) /* priv.data is an array of messages, lengths are of messages */
+#define SOQI_OP_SYNC    (1u << 30) /* of a synchronous call, on its stack */
+#define SOQI_OP_VECTOR  (1u << 29) /* priv.data is an array of segments */
+#define SOQI_OP_BOUNDED (1u << 28) /* a synchronous call with a timeout */
+#define SOQI_OP_LINGER  (1u << 27) /* the library's own op of a close that lingers */
+#define SOQI_OP_GATED   (1u << 26) /* its events wait until a buf of its socket comes home */
+#define SOQI_OP_COPIES  (1u << 25) /* zero copy: not worth it or not possible, sent as any other */
+#define SOQI_OP_COPIED  (1u << 24) /* zero copy: the kernel has told that it copied */
+#define SOQI_OP_MESSAGE (1u << 22) /* priv.message is set */
+#define SOQI_OP_SETTLED (1u << 23) /* zero copy: out of its lane, the memory not yet free */
 
 /* The last is no lane of the contract but what carries a socket's polls: see poll.c. */
 enum soqi_lane_index { SOQI_LANE_RECV = 0, SOQI_LANE_SEND = 1, SOQI_LANE_WATCH = 2 };
@@ -106,6 +109,12 @@ static inline void soqi_ops_append(struct soqi_ops *to, struct soq_op *op)
 	to->last = op;
 }
 
+/* What the kernel is told of a send's way, as MSG_*. */
+static inline int soqi_send_route(const struct soq_op *op)
+{
+	return (op->priv.flags & SOQ_DONT_ROUTE) ? MSG_DONTROUTE : 0;
+}
+
 /* Appends `op`, which is in no lane. */
 static inline void soqi_lane_push(struct soqi_lane *lane, struct soq_op *op)
 {
@@ -119,7 +128,7 @@ void soqi_ops_remove(struct soqi_ops *from, struct soq_op *op);
  * Chooses what the next request covers and notes it in `taken`: one op, or as
  * many sends as fit `segments_max` and `bytes_max` (the first always counts as
  * fitting). Empty sends at the head end at once, with 0, unless they are messages.
- * A zero-copy send is a request of its own.
+ * A zero-copy send is a request of its own, and so is one that is urgent or not routed.
  */
 void soqi_lane_take(struct soqi_lane *lane, unsigned segments_max, uint64_t bytes_max,
 		    struct soqi_ops *ended);

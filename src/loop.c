@@ -196,7 +196,7 @@ static void close_inherited(struct soq_socket *s)
 		(void)close(s->fd);
 	soqi_path_forget(s);
 	soqi_free(s->loop, s->watch, sizeof(*s->watch));
-	if (s->state == SOQI_SOCKET_OPEN)
+	if (soqi_is_alive(s))
 		soqi_free(s->loop, s->linger_op, sizeof(*s->linger_op));
 	else if (s->close_op != NULL && (s->close_op->priv.flags & SOQI_OP_LINGER))
 		soqi_free(s->loop, s->close_op, sizeof(*s->close_op));

@@ -64,6 +64,7 @@ struct soq_loop {
 	struct soqi_lane *starved_first; /* see backoff.c */
 
 	struct soqi_ops attempts; /* of lists of addresses, ended: see connect_list.c */
+	unsigned firsts;          /* accepts with data that have their connection */
 	struct soqi_ops ready;    /* ops with `done` that have events, by ready_next */
 	struct soqi_ops waiting;  /* ops without, likewise */
 	uint64_t ready_events;

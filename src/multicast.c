@@ -116,3 +116,19 @@ int soq_multicast_leave(struct soq_socket *s, const struct soq_endpoint *group,
 {
 	return change(s, group, source, interface, MCAST_LEAVE_GROUP, MCAST_LEAVE_SOURCE_GROUP);
 }
+
+int soq_multicast_block(struct soq_socket *s, const struct soq_endpoint *group,
+			const struct soq_endpoint *source, uint32_t interface)
+{
+	if (source == NULL)
+		return -EINVAL;
+	return change(s, group, source, interface, 0, MCAST_BLOCK_SOURCE);
+}
+
+int soq_multicast_unblock(struct soq_socket *s, const struct soq_endpoint *group,
+			  const struct soq_endpoint *source, uint32_t interface)
+{
+	if (source == NULL)
+		return -EINVAL;
+	return change(s, group, source, interface, 0, MCAST_UNBLOCK_SOURCE);
+}

@@ -35,7 +35,24 @@ int soqi_socket_check(struct soq_socket *s)
 	error = soqi_loop_check(s->loop);
 	if (error != 0)
 		return error;
-	return s->state == SOQI_SOCKET_OPEN ? 0 : -EBADF;
+	return soqi_state_check(s);
+}
+
+/* The memory of a connect or an accept with data, which both have a length then. */
+static void own_other(const struct soq_op *op, bool give)
+{
+	bool connects = op->priv.kind == SOQI_KIND_CONNECT;
+	const void *memory = connects ? op->priv.whole.iov_base : op->priv.data;
+	size_t size_bytes = (size_t)op->priv.length;
+
+	if (!connects && op->priv.kind != SOQI_KIND_ACCEPT && op->priv.kind != SOQI_KIND_FIRST)
+		return;
+	if (size_bytes == 0)
+		return;
+	if (give)
+		soqi_own_give(memory, size_bytes);
+	else
+		soqi_own_take(memory, size_bytes, connects ? size_bytes : (size_t)op->priv.moved);
 }
 
 void soqi_op_own(const struct soq_op *op, bool give)
@@ -43,8 +60,10 @@ void soqi_op_own(const struct soq_op *op, bool give)
 	const struct iovec *segments = op->priv.data;
 	uint64_t received = op->priv.kind == SOQI_KIND_RECV ? op->priv.moved : op->priv.length;
 
-	if (op->priv.kind != SOQI_KIND_RECV && op->priv.kind != SOQI_KIND_SEND)
+	if (op->priv.kind != SOQI_KIND_RECV && op->priv.kind != SOQI_KIND_SEND) {
+		own_other(op, give);
 		return;
+	}
 	if (op->priv.flags & SOQI_OP_BATCH) {
 		soqi_batch_own(op, give);
 		return;
@@ -117,7 +136,7 @@ void soqi_op_end(struct soq_loop *loop, struct soq_op *op, int64_t result, uint3
 static void left_lane(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op)
 {
 	if (soqi_unlikely(op->priv.kind == SOQI_KIND_CONNECT)) {
-		soqi_connect_ended(loop, s, op);
+		soqi_connect_ended(loop, s, op, op->priv.result);
 		return;
 	}
 	if (op->priv.kind == SOQI_KIND_ACCEPT && op->priv.result < 0)
@@ -141,7 +160,7 @@ void soqi_ops_end(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *
 		if (op->priv.kind == SOQI_KIND_DRAIN)
 			continue;
 		left_lane(loop, s, op);
-		if (soqi_unlikely(soqi_is_attempt(op)))
+		if (soqi_unlikely(soqi_brings_socket(op)))
 			soqi_attempt_ended(loop, op);
 		else if (soqi_unlikely(op->priv.flags & SOQ_ZEROCOPY))
 			soqi_zerocopy_settle(loop, op);
@@ -159,6 +178,7 @@ static void cut(struct soq_loop *loop, struct soq_op *op, int cause)
 	struct soqi_lane *lane;
 	struct soq_op *behind;
 	bool connects;
+	bool disconnects;
 	bool heads;
 
 	op->priv.cause = cause;
@@ -178,6 +198,7 @@ static void cut(struct soq_loop *loop, struct soq_op *op, int cause)
 	case SOQI_KIND_RECV:
 	case SOQI_KIND_RECV_BUF:
 	case SOQI_KIND_ACCEPT:
+	case SOQI_KIND_FIRST:
 		lane = &s->lane[SOQI_LANE_RECV];
 		break;
 	default:
@@ -185,6 +206,7 @@ static void cut(struct soq_loop *loop, struct soq_op *op, int cause)
 		break;
 	}
 	connects = op->priv.kind == SOQI_KIND_CONNECT;
+	disconnects = op->priv.kind == SOQI_KIND_DISCONNECT;
 	behind = op->priv.next;
 	heads = lane->queue.first == op;
 	if (heads)
@@ -198,6 +220,8 @@ static void cut(struct soq_loop *loop, struct soq_op *op, int cause)
 		soqi_ops_end(loop, s, &ended);
 		if (connects)
 			soqi_connect_failed(s, behind, cause, true);
+		else if (disconnects)
+			soqi_disconnect_undone(s);
 	}
 	soqi_lane_dirty(loop, lane);
 }

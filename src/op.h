@@ -34,7 +34,7 @@ static inline int soqi_start_check(struct soq_socket *s, const struct soq_op *op
 	if (soqi_unlikely(error != 0))
 		return error;
 	if (soqi_unlikely(s->state != SOQI_SOCKET_OPEN))
-		return -EBADF;
+		return soqi_state_check(s);
 	return soqi_likely(soqi_op_state(op) == SOQI_STATE_IDLE) ? 0 : -EBUSY;
 }
 /* The same for an op that starts on no socket. */
@@ -56,7 +56,7 @@ static inline void soqi_op_begin(struct soq_loop *loop, struct soq_socket *s, st
 	op->priv.socket = s;
 	op->priv.kind = (uint8_t)kind;
 	soqi_op_state_set(op, SOQI_STATE_STARTED);
-	op->priv.flags = (uint16_t)flags;
+	op->priv.flags = flags;
 	op->priv.moved = 0;
 	op->priv.events = 0;
 	op->priv.cause = 0;
@@ -167,8 +167,15 @@ static inline bool soqi_is_attempt(const struct soq_op *op)
 	return op->priv.kind == SOQI_KIND_CONNECT && op->priv.address != NULL;
 }
 
-/* connect.c. A connect, or an attempt, has left its lane: counts and tells it. */
-void soqi_connect_ended(struct soq_loop *loop, struct soq_socket *s, const struct soq_op *op);
+/* connect.c. A connect, or an attempt, has ended with `result`: counts and tells it. */
+void soqi_connect_ended(struct soq_loop *loop, struct soq_socket *s, const struct soq_op *op,
+			int64_t result);
+
+/* Whether its socket is one that nobody has the handle of yet: an attempt's, or an arrival's. */
+static inline bool soqi_brings_socket(const struct soq_op *op)
+{
+	return soqi_is_attempt(op) || op->priv.kind == SOQI_KIND_FIRST;
+}
 
 /* connect_list.c. An attempt has ended, where nothing may be closed yet. */
 void soqi_attempt_ended(struct soq_loop *loop, struct soq_op *op);

@@ -46,6 +46,15 @@ int32_t soqi_linger_get(struct soq_socket *s)
 	return linger_s;
 }
 
+void soqi_reuse_chosen(struct soq_socket *s)
+{
+	if (soqi_is_detached(s))
+		soqi_detached_lock(s);
+	s->reuse_chosen = true;
+	if (soqi_is_detached(s))
+		soqi_detached_unlock(s);
+}
+
 static int linger_set(struct soq_socket *s, const void *value, uint32_t size_bytes)
 {
 	struct linger linger;
@@ -55,7 +64,7 @@ static int linger_set(struct soq_socket *s, const void *value, uint32_t size_byt
 	memcpy(&linger, value, sizeof(linger));
 	if (linger.l_onoff == 0)
 		return soqi_linger_set(s, -1);
-	if (linger.l_linger < 0 || linger.l_linger > 65535)
+	if (linger.l_linger < 0 || linger.l_linger > SOQI_LINGER_MAX_S)
 		return -ERANGE;
 	return soqi_linger_set(s, linger.l_linger);
 }
@@ -87,9 +96,24 @@ static int error_get(struct soq_socket *s, void *value, uint32_t size_bytes)
 	return (int)size_bytes;
 }
 
+/* Each has a second name, whose times have 64 bits everywhere; the headers may be older. */
+#if !defined(SO_RCVTIMEO_OLD) || !defined(SO_RCVTIMEO_NEW)
+#define SO_RCVTIMEO_OLD SO_RCVTIMEO
+#define SO_SNDTIMEO_OLD SO_SNDTIMEO
+#define SO_RCVTIMEO_NEW 66
+#define SO_SNDTIMEO_NEW 67
+#endif
+
 static bool is_timeout(int level, int name)
 {
-	return level == SOL_SOCKET && (name == SO_RCVTIMEO || name == SO_SNDTIMEO);
+	return level == SOL_SOCKET && (name == SO_RCVTIMEO_OLD || name == SO_RCVTIMEO_NEW ||
+				       name == SO_SNDTIMEO_OLD || name == SO_SNDTIMEO_NEW);
+}
+
+/* It would change the socket's family, which everything here goes by. */
+static bool is_change_of_family(int level, int name)
+{
+	return level == IPPROTO_IPV6 && name == IPV6_ADDRFORM;
 }
 
 int soq_option_set(struct soq_socket *s, int level, int name, const void *value,
@@ -102,11 +126,15 @@ int soq_option_set(struct soq_socket *s, int level, int name, const void *value,
 	error = soqi_socket_check(s);
 	if (error != 0)
 		return error;
-	if (is_timeout(level, name))
+	if (is_timeout(level, name) || is_change_of_family(level, name))
 		return -ENOPROTOOPT;
 	if (level == SOL_SOCKET && name == SO_LINGER)
 		return linger_set(s, value, size_bytes);
-	return setsockopt(s->fd, level, name, value, size_bytes) == 0 ? 0 : -errno;
+	if (setsockopt(s->fd, level, name, value, size_bytes) != 0)
+		return -errno;
+	if (level == SOL_SOCKET && name == SO_REUSEADDR)
+		soqi_reuse_chosen(s);
+	return 0;
 }
 
 struct info_option {

@@ -11,6 +11,9 @@
 #ifndef IPV6_MULTICAST_ALL
 #define IPV6_MULTICAST_ALL 29
 #endif
+#ifndef IPV6_HDRINCL
+#define IPV6_HDRINCL 36
+#endif
 #ifndef SO_BINDTOIFINDEX
 #define SO_BINDTOIFINDEX 62
 #endif
@@ -171,13 +174,23 @@ static const struct soqi_option_row rows[] = {
 		BOTH(DATAGRAM4 | SOQI_WHO_UDP6, IP_MULTICAST_LOOP, DATAGRAM6, IPV6_MULTICAST_LOOP)),
 	[SOQ_OPTION_MULTICAST_ALL] = FLAG(
 		BOTH(DATAGRAM4 | SOQI_WHO_UDP6, IP_MULTICAST_ALL, DATAGRAM6, IPV6_MULTICAST_ALL)),
+
+	[SOQ_OPTION_RECEIVE_LOW_WATER_BYTES] = INT(1, INT32_MAX, SOCKET(TCP, SO_RCVLOWAT)),
+	[SOQ_OPTION_URGENT_INLINE] = FLAG(SOCKET(TCP, SO_OOBINLINE)),
+	[SOQ_OPTION_DONT_ROUTE] = FLAG(SOCKET(IP, SO_DONTROUTE)),
+	[SOQ_OPTION_HEADER_INCLUDED] =
+		FLAG(BOTH(SOQI_WHO_RAW4, IP_HDRINCL, SOQI_WHO_RAW6, IPV6_HDRINCL)),
+	[SOQ_OPTION_NO_CHECKSUM] = FLAG(SOCKET(UDP, SO_NO_CHECK)),
 };
+
+unsigned soqi_option_count(void)
+{
+	return sizeof(rows) / sizeof(rows[0]);
+}
 
 const struct soqi_option_row *soqi_option_find(enum soq_option option)
 {
-	const unsigned count = sizeof(rows) / sizeof(rows[0]);
-
-	if ((unsigned)option >= count)
+	if ((unsigned)option >= soqi_option_count())
 		return NULL;
 	if (rows[option].form == SOQI_OPTION_NONE && rows[option].text.who == 0)
 		return NULL;

@@ -55,6 +55,8 @@ struct soqi_option_row {
 	struct soqi_option_place text; /* or `who` 0 */
 };
 
+/* All numbers of options are below. */
+unsigned soqi_option_count(void);
 /* The row of an option, or NULL. */
 const struct soqi_option_row *soqi_option_find(enum soq_option option);
 

@@ -22,7 +22,7 @@ static uint32_t who_of_ip(const struct soq_socket *s)
 	return is_ipv6 ? SOQI_WHO_REST6 : SOQI_WHO_REST4;
 }
 
-static uint32_t who_is(const struct soq_socket *s)
+uint32_t soqi_option_who(const struct soq_socket *s)
 {
 	switch (s->family) {
 	case AF_INET:
@@ -158,7 +158,7 @@ static int places_set(const struct soq_socket *s, const struct soqi_option_row *
 		const struct soqi_option_place *place = &row->places[i];
 		int error;
 
-		if ((place->who & who_is(s)) == 0)
+		if ((place->who & soqi_option_who(s)) == 0)
 			continue;
 		error = place_set(s, row, place, value);
 		if (error != 0 && (first == NULL || !is_missing(error)))
@@ -179,7 +179,7 @@ static int places_get(const struct soq_socket *s, const struct soqi_option_row *
 		union raw raw;
 		int error;
 
-		if ((place->who & who_is(s)) == 0)
+		if ((place->who & soqi_option_who(s)) == 0)
 			continue;
 		error = raw_get(s, row, place, &raw);
 		if (error != 0 && (!found || !is_missing(error)))
@@ -214,7 +214,8 @@ static int find_value(struct soq_socket *s, enum soq_option option,
 		return error;
 	if ((*row)->form == SOQI_OPTION_NONE)
 		return -EINVAL;
-	return (((*row)->places[0].who | (*row)->places[1].who) & who_is(s)) ? 0 : -EOPNOTSUPP;
+	return (((*row)->places[0].who | (*row)->places[1].who) & soqi_option_who(s)) ? 0
+										      : -EOPNOTSUPP;
 }
 
 static int find_text(struct soq_socket *s, enum soq_option option,
@@ -226,7 +227,7 @@ static int find_text(struct soq_socket *s, enum soq_option option,
 		return error;
 	if ((*row)->text.who == 0)
 		return -EINVAL;
-	return ((*row)->text.who & who_is(s)) ? 0 : -EOPNOTSUPP;
+	return ((*row)->text.who & soqi_option_who(s)) ? 0 : -EOPNOTSUPP;
 }
 
 /* IPv4's is kept here: the kernel tells an address that nobody has set. */
@@ -272,7 +273,10 @@ int soq_socket_set_option(struct soq_socket *s, enum soq_option option, int64_t 
 		return soqi_linger_set(s, value_to(row, value).number);
 	if (row->form == SOQI_OPTION_INTERFACE)
 		return interface_keep(s, row, value);
-	return places_set(s, row, value);
+	error = places_set(s, row, value);
+	if (error == 0 && option == SOQ_OPTION_REUSE_ADDRESS)
+		soqi_reuse_chosen(s);
+	return error;
 }
 
 static int error_taken(struct soq_socket *s, int64_t *value_out)

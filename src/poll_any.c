@@ -50,12 +50,12 @@ static int sockets_check(const struct soq_poll_entry *entries, unsigned count,
 			return -EXDEV;
 	error = loop != NULL ? soqi_loop_enter(loop) : 0;
 	for (unsigned i = 0; i < count && error == 0; i++)
-		if (!passed_over(&entries[i]) && entries[i].socket->state != SOQI_SOCKET_OPEN)
-			error = -EBADF;
+		if (!passed_over(&entries[i]))
+			error = soqi_state_check(entries[i].socket);
 	return error;
 }
 
-/* One for each that is not passed over: poll(2) takes no more than descriptors may be open. */
+/* One for each that is not passed over. */
 static unsigned group_fill(const struct soq_poll_entry *entries, unsigned count, struct pollfd *fds)
 {
 	unsigned filled = 0;
@@ -91,21 +91,29 @@ static int group_wait(struct pollfd *fds, unsigned count, int64_t until_ns)
 	return told >= 0 ? told : -errno;
 }
 
-/* What there is now, of all: how many entries have something, or -errno. */
+/*
+ * What there is now, of all: how many entries have something, or -errno. poll(2) takes
+ * no more of them than descriptors may be open, and says so by -EINVAL.
+ */
 static int look(struct soq_poll_entry *entries, unsigned count)
 {
 	struct pollfd fds[GROUP];
+	unsigned group = GROUP;
 	int total = 0;
 
-	for (unsigned i = 0; i < count; i += GROUP) {
-		unsigned size = count - i < GROUP ? count - i : GROUP;
-		int told;
+	for (unsigned i = 0; i < count;) {
+		unsigned size = count - i < group ? count - i : group;
+		int told = group_wait(fds, group_fill(&entries[i], size, fds), SOQI_NOW);
 
-		told = group_wait(fds, group_fill(&entries[i], size, fds), SOQI_NOW);
+		if (told == -EINVAL && size > 1) {
+			group = size / 2;
+			continue;
+		}
 		if (told < 0)
 			return told;
 		group_tell(&entries[i], size, fds);
 		total += told;
+		i += size;
 	}
 	return total;
 }
@@ -202,6 +210,52 @@ static void detached_end(struct soq_socket *s)
 	soqi_detached_leave(s);
 }
 
+static int by_fd(const void *a, const void *b)
+{
+	int first = ((const struct pollfd *)a)->fd;
+	int second = ((const struct pollfd *)b)->fd;
+
+	return (first > second) - (first < second);
+}
+
+/* Each descriptor once, for all that its entries wait for: how many there are. */
+static unsigned merge(struct pollfd *fds, unsigned count)
+{
+	unsigned last = 0;
+
+	qsort(fds, count, sizeof(*fds), by_fd);
+	for (unsigned i = 1; i < count; i++) {
+		if (fds[i].fd == fds[last].fd)
+			fds[last].events = (short)(fds[last].events | fds[i].events);
+		else
+			fds[++last] = fds[i];
+	}
+	return last + 1;
+}
+
+/* As group_wait() and group_tell(), for more entries than descriptors may be open. */
+static int merged_wait(struct soq_poll_entry *entries, unsigned count, struct pollfd *fds,
+		       int64_t until_ns)
+{
+	unsigned merged = merge(fds, group_fill(entries, count, fds));
+	int result = group_wait(fds, merged, until_ns);
+	int total = 0;
+
+	for (unsigned i = 0; i < count && result >= 0; i++) {
+		const struct pollfd key = { .fd = passed_over(&entries[i])
+							  ? -1
+							  : entries[i].socket->fd };
+		const struct pollfd *found = bsearch(&key, fds, merged, sizeof(key), by_fd);
+
+		entries[i].told = 0;
+		if (found != NULL)
+			entries[i].told = soqi_poll_from_system(found->revents) &
+					  (entries[i].events | SOQ_POLL_ERROR | SOQ_POLL_HANGUP);
+		total += entries[i].told != 0;
+	}
+	return result < 0 ? result : total;
+}
+
 static int any_detached(struct soq_poll_entry *entries, unsigned count, int64_t until_ns)
 {
 	struct pollfd few[GROUP];
@@ -214,6 +268,8 @@ static int any_detached(struct soq_poll_entry *entries, unsigned count, int64_t 
 	result = group_wait(fds, group_fill(entries, count, fds), until_ns);
 	if (result >= 0)
 		group_tell(entries, count, fds);
+	else if (result == -EINVAL)
+		result = merged_wait(entries, count, fds, until_ns);
 	detached_all(entries, count, detached_end);
 	if (fds != few)
 		free(fds);

@@ -197,8 +197,7 @@ void soqi_receive_pause(struct soq_socket *s, struct soqi_lane *lane)
 	const struct soq_op *op = lane->queue.first;
 	struct soq_pool *pool;
 
-	if (!lane->multishot || lane->cancel_wanted || op->priv.cause != 0 ||
-	    s->state != SOQI_SOCKET_OPEN)
+	if (!lane->multishot || lane->cancel_wanted || op->priv.cause != 0 || !soqi_is_alive(s))
 		return;
 	pool = soqi_pool_of(op);
 	lane->cancel_wanted = soqi_carry_credit(s, pool) == 0 || fits_badly(s, pool);
@@ -215,7 +214,7 @@ static struct soq_buf *open_or_drop(struct soq_socket *s, struct soq_buf *buf, i
 
 	soqi_buf_open(buf, s, (uint32_t)result, room);
 	is_end = buf->size_bytes == 0 && soqi_is_connection(s);
-	if (soqi_likely(!is_end && s->state == SOQI_SOCKET_OPEN))
+	if (soqi_likely(!is_end && soqi_is_alive(s)))
 		return buf;
 	/* As the kernel does with bytes nobody has read; a finish reads and drops them. */
 	if (!is_end && s->finish == SOQI_FINISH_NONE && soqi_is_connection(s))
@@ -280,7 +279,7 @@ static struct soq_buf *settled_buf(struct soq_loop *loop, struct soq_socket *s, 
 	if (buf != NULL) {
 		buf = open_or_drop(s, buf, *result, room);
 		/* Closing: the op is swept out. Else it was the end of packets. */
-		*result = buf == NULL && s->state == SOQI_SOCKET_OPEN ? 0 : -EAGAIN;
+		*result = buf == NULL && soqi_is_alive(s) ? 0 : -EAGAIN;
 	}
 	if (room != NULL)
 		soqi_room_home(loop, room);

@@ -90,10 +90,8 @@ static void segment_advance(struct soq_op *op)
 	}
 }
 
-static void cap_bytes(struct soqi_request *request)
+static void cap_bytes(struct soqi_request *request, uint64_t left)
 {
-	uint64_t left = SOQI_REQUEST_BYTES;
-
 	for (uint32_t i = 0; i < request->segment_count; i++) {
 		if (request->segments[i].iov_len > left) {
 			request->segments[i].iov_len = (size_t)left;
@@ -133,7 +131,7 @@ static void fill_many(struct soqi_lane *lane, unsigned max, struct soqi_request 
 		else
 			request->message_flags &= ~MSG_MORE;
 	}
-	cap_bytes(request);
+	cap_bytes(request, SOQI_REQUEST_BYTES);
 }
 
 /* A message is one op's, as it is. */
@@ -163,6 +161,25 @@ static void fill_memory(const struct soq_socket *s, struct soqi_lane *lane, unsi
 		fill_many(lane, max, request);
 }
 
+/*
+ * The kernel takes the last byte of each call for the urgent one. TCP does so at whatever
+ * it has taken when it runs out of room, and the peer's stream would lose a byte there: so
+ * that byte is a request of its own.
+ */
+static void fill_urgent(const struct soq_socket *s, const struct soq_op *op,
+			struct soqi_request *request)
+{
+	uint64_t left = op->priv.length - op->priv.moved;
+	uint64_t bytes = 0;
+
+	if (soqi_is_tcp(s) && left > 1)
+		cap_bytes(request, left - 1);
+	for (uint32_t i = 0; i < request->segment_count; i++)
+		bytes += request->segments[i].iov_len;
+	if (bytes == left)
+		request->message_flags |= MSG_OOB;
+}
+
 void soqi_request_fill(const struct soq_socket *s, struct soqi_lane *lane, struct iovec *room,
 		       unsigned max, struct soqi_request *request)
 {
@@ -174,10 +191,13 @@ void soqi_request_fill(const struct soq_socket *s, struct soqi_lane *lane, struc
 	switch (op->priv.kind) {
 	case SOQI_KIND_SEND:
 		request->kind = SOQI_REQUEST_SEND;
-		request->message_flags = MSG_NOSIGNAL;
+		request->message_flags = MSG_NOSIGNAL | soqi_send_route(op);
 		fill_memory(s, lane, max, request);
+		if (soqi_unlikely(op->priv.flags & SOQ_URGENT))
+			fill_urgent(s, op, request);
 		break;
 	case SOQI_KIND_RECV:
+	case SOQI_KIND_FIRST:
 		request->kind = SOQI_REQUEST_RECV;
 		request->message_flags = (op->priv.flags & SOQ_PEEK) ? MSG_PEEK : 0;
 		fill_memory(s, lane, max, request);
@@ -210,7 +230,8 @@ bool soqi_send_must_not_wait(const struct soq_socket *s, const struct soqi_lane 
 bool soqi_waits_by_poll(const struct soq_socket *s, const struct soqi_lane *lane)
 {
 	return soqi_send_must_not_wait(s, lane) || soqi_batch_serves(s, lane->queue.first) ||
-	       lane->queue.first->priv.kind == SOQI_KIND_RECV_BUF;
+	       lane->queue.first->priv.kind == SOQI_KIND_RECV_BUF ||
+	       soqi_is_fast(lane->queue.first);
 }
 
 /* Whether the head of a lane needs more than one segment. */
@@ -309,14 +330,16 @@ static void submit(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane
 	hand_over(loop, s, lane, &request);
 }
 
+/* Flags of ops that go the long way. */
+#define NOT_PLAIN (SOQI_OP_VECTOR | SOQI_OP_BATCH | SOQ_ZEROCOPY | SOQ_URGENT | SOQ_DONT_ROUTE)
+
 /* One op's one buffer, of a stream: what most requests are for. */
 static bool is_plain(const struct soq_socket *s, const struct soqi_lane *lane)
 {
 	const struct soq_op *op = lane->queue.first;
 	uint64_t left;
 
-	if (op == NULL || lane->whole || lane->polls ||
-	    (op->priv.flags & (SOQI_OP_VECTOR | SOQI_OP_BATCH | SOQ_ZEROCOPY)) != 0)
+	if (op == NULL || lane->whole || lane->polls || (op->priv.flags & NOT_PLAIN) != 0)
 		return false;
 	left = op->priv.length - op->priv.moved;
 	if (left == 0 || left > SOQI_REQUEST_BYTES)
@@ -366,17 +389,26 @@ static void submit_plain(struct soq_loop *loop, struct soq_socket *s, struct soq
  */
 static bool done_at_once(struct soq_socket *s, struct soqi_lane *lane)
 {
-	const struct soq_op *op = lane->queue.first;
+	struct soq_op *op = lane->queue.first;
 
 	if (op->priv.kind == SOQI_KIND_SHUTDOWN)
 		lane->result = soqi_shutdown_now(s, (int)op->priv.length);
+	else if (op->priv.kind == SOQI_KIND_DISCONNECT)
+		lane->result = soqi_disconnect_now(s, (uint32_t)op->priv.length);
 	else if (op->priv.kind == SOQI_KIND_CONNECT && soqi_connect_is_local(s) &&
 		 s->loop->dead == 0)
 		lane->result = soqi_connect_local(s, op->priv.data);
+	else if (soqi_is_fast(op) && s->loop->dead == 0)
+		lane->result = soqi_fast_step(s, op);
 	else if (soqi_batch_serves(s, op))
 		lane->result = soqi_batch_serve(s, lane);
 	else
 		return false;
+	/* No fast open here: a request as ever. */
+	if (op->priv.kind == SOQI_KIND_CONNECT && lane->result == -EOPNOTSUPP && soqi_is_fast(op)) {
+		op->priv.segment_count = SOQI_FAST_NONE;
+		return false;
+	}
 	soqi_settled_push(s->loop, lane);
 	return true;
 }
@@ -385,7 +417,7 @@ static bool done_at_once(struct soq_socket *s, struct soqi_lane *lane)
 static bool must_wait(const struct soq_socket *s, const struct soqi_lane *lane)
 {
 	if (lane->index == SOQI_LANE_SEND)
-		return false;
+		return soqi_unlikely(s->state == SOQI_SOCKET_BUSY) && soqi_disconnect_waits(s);
 	return (s->phase == SOQI_PHASE_CONNECTING && soqi_is_connection(s)) ||
 	       soqi_accept_is_full(lane);
 }

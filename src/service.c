@@ -1,26 +1,34 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptors from a service manager, by three variables of the environment. */
+/* Descriptors from a service manager, by a few variables of the environment. */
 #include <soq/service.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define FD_FIRST 3
 
-static const char *const variables[] = { "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES" };
+/* Where the inode of a pidfd is the process's own, never used again (Linux 6.9). */
+#define PIDFS 0x50494446
+
+static const char *const variables[] = { "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS",
+					 "LISTEN_FDNAMES" };
 
 /* A number of digits alone, at most `max`; -EINVAL for anything else. */
-static int number_read(const char *text, int max)
+static int64_t number_read(const char *text, int64_t max)
 {
-	int number = 0;
+	int64_t number = 0;
 
 	if (*text == '\0')
 		return -EINVAL;
 	for (; *text != '\0'; text++) {
-		int digit = *text - '0';
+		int64_t digit = *text - '0';
 
 		if (digit < 0 || digit > 9 || number > (max - digit) / 10)
 			return -EINVAL;
@@ -29,21 +37,48 @@ static int number_read(const char *text, int max)
 	return number;
 }
 
+/* The number that no other process has had or will have; 0 where the kernel has none. */
+static uint64_t own_number(void)
+{
+	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	struct statfs system;
+	struct stat found;
+	bool known;
+
+	if (fd < 0)
+		return 0;
+	known = fstatfs(fd, &system) == 0 && system.f_type == PIDFS && fstat(fd, &found) == 0;
+	(void)close(fd);
+	return known ? found.st_ino : 0;
+}
+
+/* Whether it is for this process: a pid alone may have been another's before. */
+static bool is_ours(int64_t pid, int64_t number)
+{
+	uint64_t own = pid == getpid() && number >= 0 ? own_number() : 0;
+
+	return pid == getpid() && (own == 0 || own == (uint64_t)number);
+}
+
 /* How many were passed to this process. */
 static int count_read(void)
 {
 	const char *pid_text = secure_getenv("LISTEN_PID");
+	const char *number_text = secure_getenv("LISTEN_PIDFDID");
 	const char *count_text = secure_getenv("LISTEN_FDS");
-	int pid;
-	int count;
+	int64_t number = -1;
+	int64_t pid;
+	int64_t count;
 
 	if (pid_text == NULL || count_text == NULL)
 		return 0;
 	pid = number_read(pid_text, INT32_MAX);
 	count = number_read(count_text, INT32_MAX - FD_FIRST);
-	if (pid < 0 || count < 0)
+	if (number_text != NULL)
+		number = number_read(number_text, INT64_MAX);
+	if (pid < 0 || count < 0 || (number_text != NULL && number < 0))
 		return -EINVAL;
-	return pid == getpid() ? count : 0;
+	return is_ours(pid, number) ? (int)count : 0;
 }
 
 /* One name of at most 255 bytes for each; none at all is right too. */

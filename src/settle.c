@@ -337,7 +337,9 @@ static void settle_lane(struct soq_loop *loop, struct soqi_lane *lane)
 		lane->held = true;
 		return;
 	}
-	switch (soqi_unlikely(lane->polls) ? SOQI_KIND_POLL : lane->queue.first->priv.kind) {
+	switch (soqi_unlikely(lane->polls) && !soqi_is_fast(lane->queue.first)
+			? SOQI_KIND_POLL
+			: lane->queue.first->priv.kind) {
 	case SOQI_KIND_POLL:
 		settle_poll(s, lane, &ended);
 		break;
@@ -354,6 +356,7 @@ static void settle_lane(struct soq_loop *loop, struct soqi_lane *lane)
 		settle_drain(s, lane, &ended);
 		break;
 	case SOQI_KIND_SHUTDOWN:
+	case SOQI_KIND_DISCONNECT:
 		soqi_lane_settle(lane, lane->result, &ended);
 		break;
 	default:

@@ -88,6 +88,7 @@ void soqi_socket_blank(struct soq_socket *s)
 	s->was_shut = false;
 	s->nonblocking = false;
 	s->zerocopy_off = false;
+	s->reuse_chosen = false;
 	s->zerocopy_copied = 0;
 	s->zerocopy_holds = 0;
 	s->backend_generation = old.backend_generation + 1;

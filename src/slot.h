@@ -9,6 +9,7 @@
 
 #include "lane.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <sys/socket.h>
@@ -50,23 +51,27 @@ struct soq_socket {
 	bool epipe_seen : 1;    /* a send met -EPIPE, and no other error was seen before */
 	bool fin_seen : 1;      /* the end of stream is certain: a 0 stands */
 	bool reset : 1;         /* the close sends a reset */
-	bool was_connected : 1; /* before the connect in flight: datagram sockets */
+	bool was_connected : 1; /* datagrams: still, until a connect or disconnect has its turn */
 	bool was_shut : 1;      /* the send side, before the connect in flight: likewise */
 	bool nonblocking : 1;   /* adopted so */
 	bool split_asked : 1;   /* whether the kernel knows UDP_SEGMENT at all */
 	bool split_proved : 1;  /* the library has cut where the kernel refused */
 	bool on_its_way : 1;    /* of a list of addresses: nobody has the handle yet */
 	bool zerocopy_off : 1;  /* the kernel copies all the same: not worth asking any more */
+	bool reuse_chosen : 1;  /* the program itself has set SO_REUSEADDR: a bind does not */
 	uint16_t lent_count;    /* bufs on loan */
 	uint16_t carried_count; /* bufs not delivered yet, of all carriers */
 	int16_t error;          /* the first connection error, kept */
 	uint32_t zerocopy_holds; /* notifications that are to come */
 	struct soqi_lane lane[2];
-	uint32_t backend_bits;         /* epoll: readiness; io_uring: place of direct.c, plus 1 */
-	uint32_t backend_generation;   /* epoll: tells this socket's events from an older one's */
-	uint64_t bytes[2];             /* received and sent, by lane: see count.h */
-	uint64_t messages[2];          /* likewise; a listener counts what it has accepted */
-	struct soqi_carriers carriers; /* ops with bufs not delivered yet: see carry.c */
+	uint32_t backend_bits;       /* epoll: readiness; io_uring: place of direct.c, plus 1 */
+	uint32_t backend_generation; /* epoll: tells this socket's events from an older one's */
+	uint64_t bytes[2];           /* received and sent, by lane: see count.h */
+	uint64_t messages[2];        /* likewise; a listener counts what it has accepted */
+	union {
+		struct soqi_carriers carriers; /* ops with bufs not delivered yet: see carry.c */
+		struct soq_op *target_op;      /* is_target: of the accept into it: see renew.c */
+	};
 	union {
 		struct soq_op *linger_op; /* open: for a lingering close, made when that is set */
 		struct soq_op *close_op;  /* closing: told when the descriptor is closed, or NULL */
@@ -86,6 +91,7 @@ struct soq_socket {
 	uint16_t protocol;
 	uint8_t buf_class : 2;       /* of a pool, that fits what has come lately */
 	uint8_t buf_small_count : 5; /* bufs in a row that the next smaller class could hold */
+	bool is_target : 1;          /* of an accept into it */
 	uint8_t zerocopy_copied : 4; /* times in a row that it did */
 	uint8_t split : 2;           /* enum soqi_split */
 	uint8_t finish : 2;          /* enum soqi_finish_step */
@@ -96,6 +102,7 @@ enum soqi_socket_state {
 	SOQI_SOCKET_FREE = 0,
 	SOQI_SOCKET_OPEN,
 	SOQI_SOCKET_CLOSING, /* the handle is dead, the descriptor is not */
+	SOQI_SOCKET_BUSY,    /* it gets another descriptor: see renew.c */
 };
 
 enum soqi_socket_phase {
@@ -118,6 +125,20 @@ enum soqi_finish_step {
 	SOQI_FINISH_FLUSH, /* sends go out */
 	SOQI_FINISH_DRAIN, /* the send side is shut; reading until the peer ends */
 };
+
+/* Whether the handle is alive. */
+static inline bool soqi_is_alive(const struct soq_socket *s)
+{
+	return s->state == SOQI_SOCKET_OPEN || s->state == SOQI_SOCKET_BUSY;
+}
+
+/* 0 if calls on it may be made. */
+static inline int soqi_state_check(const struct soq_socket *s)
+{
+	if (s->state == SOQI_SOCKET_OPEN)
+		return 0;
+	return s->state == SOQI_SOCKET_BUSY ? -EBUSY : -EBADF;
+}
 
 /* Whether it carries bytes; else messages. */
 static inline bool soqi_is_stream(const struct soq_socket *s)

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <soq/socket.h>
 #include <string.h>
@@ -63,7 +64,7 @@ static int bind_now(struct soq_socket *s, const struct soq_endpoint *ep)
 	 * On Linux it lets a TCP listener take over from TIME_WAIT, not from a live one.
 	 * UDP sockets would share the port.
 	 */
-	if (s->protocol == IPPROTO_TCP)
+	if (s->protocol == IPPROTO_TCP && !s->reuse_chosen)
 		(void)setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(s->fd, &ep->addr.any, soqi_endpoint_kernel_size(ep)) != 0) {
 		error = -errno;
@@ -165,12 +166,12 @@ int soq_socket_peer(struct soq_socket *s, struct soq_endpoint *ep_out)
 
 struct soq_loop *soq_socket_loop(const struct soq_socket *s)
 {
-	return s != NULL && s->state == SOQI_SOCKET_OPEN ? s->loop : NULL;
+	return s != NULL && soqi_is_alive(s) ? s->loop : NULL;
 }
 
 void *soq_socket_user(const struct soq_socket *s)
 {
-	return s != NULL && s->state == SOQI_SOCKET_OPEN ? s->user : NULL;
+	return s != NULL && soqi_is_alive(s) ? s->user : NULL;
 }
 
 int soq_socket_set_user(struct soq_socket *s, void *user)
@@ -200,6 +201,32 @@ int soq_socket_set_timeouts(struct soq_socket *s, int64_t receive_ns, int64_t se
 /* The first release's size: a program built against it must go on working. */
 #define INFO_SIZE_MIN sizeof(struct soq_socket_info)
 
+/*
+ * Whether the kernel's name of a socket is one: anything but the wildcard at port 0, or
+ * a unix socket's empty one. What a raw socket has for a port is its protocol, and vsock
+ * has all bits for "any".
+ */
+static bool is_bound(const struct soq_socket *s)
+{
+	static const unsigned char nothing[sizeof(struct sockaddr_storage)];
+	struct soq_endpoint ep;
+	socklen_t size_bytes = sizeof(ep.addr);
+	const socklen_t from = sizeof(sa_family_t);
+
+	memset(&ep, 0, sizeof(ep));
+	if (getsockname(s->fd, &ep.addr.any, &size_bytes) != 0 || size_bytes <= from)
+		return false;
+	if (s->family == AF_UNIX)
+		return true;
+	if (s->family == AF_VSOCK)
+		return ((const struct sockaddr_vm *)&ep.addr)->svm_port != VMADDR_PORT_ANY;
+	if (s->family == AF_INET && s->type == SOCK_RAW)
+		ep.addr.ipv4.sin_port = 0;
+	if (s->family == AF_INET6 && s->type == SOCK_RAW)
+		ep.addr.ipv6.sin6_port = 0;
+	return memcmp((const unsigned char *)&ep.addr + from, nothing, size_bytes - from) != 0;
+}
+
 int soq_socket_info(struct soq_socket *s, struct soq_socket_info *info)
 {
 	struct soq_socket_info now = { .size = 0 };
@@ -219,8 +246,11 @@ int soq_socket_info(struct soq_socket *s, struct soq_socket_info *info)
 		soqi_detached_lock(s);
 	now.state = s->phase;
 	now.error = s->error;
+	now.receive_timeout_ns = s->receive_timeout_ns >= 0 ? s->receive_timeout_ns : -1;
+	now.send_timeout_ns = s->send_timeout_ns >= 0 ? s->send_timeout_ns : -1;
 	if (now.detached)
 		soqi_detached_unlock(s);
+	now.bound = is_bound(s);
 	memcpy(info, &now, info->size);
 	return 0;
 }

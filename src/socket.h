@@ -16,9 +16,10 @@ void soqi_close_begin(struct soq_socket *s, enum soqi_close_mode mode, struct so
 /* Takes a closing socket as far as it can go now. */
 void soqi_close_go(struct soq_socket *s);
 
+/* A closing socket goes on; or one that is to have another descriptor. */
 static inline void soqi_close_step(struct soq_socket *s)
 {
-	if (soqi_unlikely(s->state == SOQI_SOCKET_CLOSING))
+	if (soqi_unlikely(s->state >= SOQI_SOCKET_CLOSING))
 		soqi_close_go(s);
 }
 
@@ -48,6 +49,53 @@ bool soqi_accept_has_arrivals(const struct soq_socket *s);
 /* Whether the lane's accept has to wait until its arrivals are taken. */
 bool soqi_accept_is_full(const struct soqi_lane *lane);
 
+/* Puts the started op of an accept into the listener's lane; with a target, or with data. */
+void soqi_accept_start(struct soq_socket *s, struct soq_op *op, uint32_t flags,
+		       struct soq_socket *target, void *buffer, size_t size_bytes);
+/* The parts of a synchronous accept. */
+int soqi_accept_begin_sync(struct soq_socket *s, struct soq_op *op);
+uint32_t soqi_accept_sync_flags(const struct soq_socket *s);
+int64_t soqi_accept_end_sync(struct soq_socket *s, struct soq_op *op, struct soq_event *event,
+			     struct soq_socket **accepted_out, struct soq_endpoint *peer_out);
+
+/* accept_data.c. An accept has its connection, and waits for its first bytes from now on. */
+void soqi_first_begin(struct soq_loop *loop, struct soq_socket *listener,
+		      struct soq_socket *accepted, struct soq_op *op);
+/* It has ended; called where sockets may be closed. */
+void soqi_first_take(struct soq_loop *loop, struct soq_op *op);
+/* Ends those that came from a listener. */
+void soqi_firsts_cut(struct soq_socket *listener);
+/* The first of those that is in flight in a slot from `*slot` on, or NULL. */
+struct soq_op *soqi_first_of(const struct soq_socket *listener, uint32_t *slot);
+
+/* renew.c. Where the accept with a target is, in priv.segment. */
+enum { SOQI_TARGET_NONE = 0, SOQI_TARGET_WAITS, SOQI_TARGET_TAKEN };
+/* Whether an accept of `s` may go into `target`, which is anything the caller passed. */
+int soqi_target_check(const struct soq_socket *s, struct soq_socket *target);
+void soqi_target_begin(struct soq_op *op, struct soq_socket *target);
+/* Its connection is there. False: the target is gone. */
+bool soqi_target_arrived(struct soq_op *op, int fd);
+/* Its final event is taken. */
+void soqi_target_end(struct soq_op *op, struct soq_event *event);
+/* What makes the socket busy is given up, so that it can be closed. */
+void soqi_busy_leave(struct soq_socket *s);
+/* Looks whether what is waited for has come. */
+void soqi_busy_go(struct soq_socket *s);
+/* Gives the socket another descriptor; nothing of it is in the kernel. */
+void soqi_renew(struct soq_socket *s, int fd, enum soqi_socket_phase phase);
+/* The same with a fresh one that has its options. */
+int soqi_reopen(struct soq_socket *s);
+
+/* disconnect.c. The head of the send lane is a disconnect and its turn has come: 0, -EAGAIN, or its error. */
+int soqi_disconnect_now(struct soq_socket *s, uint32_t flags);
+/* Whether it has to wait for the receives to end. */
+bool soqi_disconnect_waits(const struct soq_socket *s);
+/* It was cut short. */
+void soqi_disconnect_undone(struct soq_socket *s);
+
+/* adopt.c. 0, or -EBUSY if anything of a loop's socket is under way; may make a turn. */
+int soqi_quiet_check(struct soq_socket *s);
+
 /* backoff.c. Tries the lane again in a while. */
 void soqi_backoff(struct soq_loop *loop, struct soqi_lane *lane, int64_t delay_ns);
 /* Takes a lane out of those. */
@@ -63,6 +111,24 @@ void soqi_connect_failed(struct soq_socket *s, struct soq_op *behind, int error,
 void soqi_connect_settle(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *ended);
 /* Puts the started op of a connect into its lane. */
 void soqi_connect_begin(struct soq_socket *s, struct soq_op *op, const struct soq_endpoint *ep);
+/* connect_data.c. The steps of a fast open, in priv.segment_count of a connect. */
+enum { SOQI_FAST_NONE = 0, SOQI_FAST_ASKED, SOQI_FAST_LEFT };
+/* Whether the connect at the head of a lane waits by a poll for its first packet's answer. */
+static inline bool soqi_is_fast(const struct soq_op *op)
+{
+	return op->priv.kind == SOQI_KIND_CONNECT && op->priv.segment_count != SOQI_FAST_NONE;
+}
+/*
+ * What the first packet can take along: its bytes, or -EINPROGRESS; -EOPNOTSUPP: connect as
+ * ever. Else why it did not leave.
+ */
+int32_t soqi_fast_open(const struct soq_socket *s, const struct soq_endpoint *ep, const void *data,
+		       size_t size_bytes);
+bool soqi_fast_may(const struct soq_socket *s, size_t size_bytes, uint32_t flags);
+/* The next step of a fast open: 0 connected, -EAGAIN, or its error. -EOPNOTSUPP: as above. */
+int32_t soqi_fast_step(const struct soq_socket *s, struct soq_op *op);
+/* It is connected: the op goes on as a send, or ends. */
+void soqi_connect_data_go(struct soq_loop *loop, struct soqi_lane *lane, struct soqi_ops *ended);
 /* What soq_connect() takes. */
 int soqi_connect_check(const struct soq_socket *s, const struct soq_endpoint *ep);
 /* Whether a connect has no place in the backend, and is made at once. */
@@ -107,6 +173,7 @@ struct soqi_transfer {
 	struct soq_endpoint *address; /* whom to, or where to write from whom; NULL for none */
 	struct soq_message *message;  /* of the calls that take one, or NULL */
 	bool batch;                   /* `data` is `count` messages */
+	bool now;                     /* a synchronous call that does not wait */
 };
 
 /* settle.c. Takes the result of a transfer's request in, judged. */
@@ -124,6 +191,23 @@ int soqi_transfer_check(const struct soq_socket *s, struct soq_op *op,
 			const struct soqi_transfer *t, bool waits);
 int soqi_transfer_check_one(const struct soq_socket *s, struct soq_op *op,
 			    const struct soqi_transfer *t, bool waits);
+/* What a synchronous transfer begins and ends with, once it is checked. */
+int soqi_transfer_begin(struct soq_socket *s, const struct soqi_transfer *t, struct soq_op *op);
+int64_t soqi_transfer_end(struct soq_socket *s, const struct soqi_transfer *t, struct soq_op *op,
+			  struct soq_event *event);
+
+/* urgent.c. Whether the socket can have urgent bytes, and what goes with them. */
+int soqi_urgent_check(const struct soq_socket *s, uint32_t flags);
+/* A receive of the urgent byte: in no lane, and it never waits. */
+static inline bool soqi_is_urgent_receive(const struct soqi_transfer *t)
+{
+	return (t->flags & SOQ_URGENT) && t->index == SOQI_LANE_RECV;
+}
+/* What it says now of `op`, the head of a lane that is nobody else's. */
+int32_t soqi_urgent_try(const struct soq_socket *s, struct soqi_lane *lane);
+/* The started op of one: ends it. */
+void soqi_urgent_end(struct soq_socket *s, struct soq_op *op);
+
 /* Whether the socket has, or is getting, a peer. */
 static inline bool soqi_carries(const struct soq_socket *s)
 {

@@ -107,7 +107,7 @@ static unsigned pieces_fill(const struct soq_socket *s, struct soq_message *m, u
 }
 
 int32_t soqi_split_send(const struct soq_socket *s, struct soq_message *m, uint64_t offset,
-			struct soqi_batch_room *room)
+			struct soqi_batch_room *room, int flags)
 {
 	uint64_t size_bytes = soqi_message_bytes(m);
 	uint64_t at = offset;
@@ -117,7 +117,7 @@ int32_t soqi_split_send(const struct soq_socket *s, struct soq_message *m, uint6
 		int sent;
 
 		soqi_batch_borrow(s, m, 1, false);
-		sent = soqi_batch_call(s->fd, room->headers, count, 0);
+		sent = soqi_batch_call(s->fd, room->headers, count, flags);
 		soqi_batch_borrow(s, m, 1, true);
 		if (sent < 0)
 			return at > offset ? (int32_t)(at - offset) : sent;

@@ -90,7 +90,7 @@ void soqi_trace_op_stop(struct soq_loop *loop, const struct soq_op *op)
 
 	event.result = op->priv.result;
 	/* Those of a multishot have been told. */
-	if (op->priv.kind == SOQI_KIND_ACCEPT && !(op->priv.flags & SOQ_MULTISHOT))
+	if (event.what == SOQ_TRACE_ACCEPT && !(op->priv.flags & SOQ_MULTISHOT))
 		event.arrived = op->priv.carried_first;
 	if (event.what != 0)
 		tell_end(loop, &event);

@@ -32,6 +32,7 @@ static inline uint32_t soqi_trace_what(const struct soq_op *op)
 	case SOQI_KIND_RECV_BUF:
 		return SOQ_TRACE_RECEIVE;
 	case SOQI_KIND_ACCEPT:
+	case SOQI_KIND_FIRST:
 		return SOQ_TRACE_ACCEPT;
 	default:
 		return 0;

@@ -18,7 +18,8 @@ int soqi_sync_begin(struct soq_socket *s, enum soqi_lane_index index, struct soq
 	int cause = s->lane[index].sync_cause;
 
 	s->lane[index].sync_cause = 0;
-	if (cause == 0 && timeout_ns >= 0)
+	/* The second part of a call has what is left of the first's time. */
+	if (cause == 0 && timeout_ns >= 0 && op->deadline_ns == 0)
 		op->deadline_ns = soqi_after_ns(soqi_now_ns(), timeout_ns);
 	return cause;
 }
@@ -83,13 +84,15 @@ int soqi_endpoint_check(const struct soq_socket *s, const struct soq_endpoint *e
 }
 
 /* The flags a caller may pass: above them are the library's own. */
-#define SEND_FLAGS (SOQ_CORK | SOQ_ZEROCOPY | SOQ_LAZY)
-#define RECV_FLAGS (SOQ_EXACT | SOQ_PEEK)
+#define STREAM_SEND_FLAGS (SOQ_CORK | SOQ_LAZY | SOQ_URGENT)
+#define SEND_FLAGS        (STREAM_SEND_FLAGS | SOQ_ZEROCOPY | SOQ_DONT_ROUTE)
+#define STREAM_RECV_FLAGS (SOQ_EXACT | SOQ_URGENT)
+#define RECV_FLAGS        (STREAM_RECV_FLAGS | SOQ_PEEK)
 
 static inline int send_flags_check(const struct soq_socket *s, const struct soq_op *op,
 				   uint32_t flags)
 {
-	if ((flags & ~SEND_FLAGS) != 0 || ((flags & (SOQ_CORK | SOQ_LAZY)) && !soqi_is_stream(s)))
+	if ((flags & ~SEND_FLAGS) != 0 || ((flags & STREAM_SEND_FLAGS) && !soqi_is_stream(s)))
 		return -EINVAL;
 	return s->type == SOCK_SEQPACKET && op->priv.length == 0 ? -EINVAL : 0;
 }
@@ -106,6 +109,8 @@ static int send_check(const struct soq_socket *s, const struct soq_op *op,
 {
 	int error = send_flags_check(s, op, t->flags);
 
+	if (error == 0 && (t->flags & SOQ_URGENT))
+		error = soqi_urgent_check(s, t->flags);
 	if (error != 0)
 		return error;
 	if (t->address != NULL) {
@@ -125,9 +130,11 @@ static int send_check(const struct soq_socket *s, const struct soq_op *op,
 
 static inline int receive_check(const struct soq_socket *s, const struct soq_op *op, uint32_t flags)
 {
-	if ((flags & ~RECV_FLAGS) != 0 || flags == RECV_FLAGS || op->priv.length == 0)
+	if ((flags & ~RECV_FLAGS) != 0 || op->priv.length == 0)
 		return -EINVAL;
-	if ((flags & SOQ_EXACT) && !soqi_is_stream(s))
+	/* All of them and a look, or the one that is urgent: that is no stream's business. */
+	if ((flags & STREAM_RECV_FLAGS) &&
+	    (!soqi_is_stream(s) || ((flags & SOQ_EXACT) && flags != SOQ_EXACT)))
 		return -EINVAL;
 	return soqi_carries(s) || !soqi_is_connection(s) ? 0 : -ENOTCONN;
 }
@@ -203,7 +210,10 @@ static void start(struct soq_socket *s, struct soq_op *op, const struct soqi_tra
 		flags |= soqi_zerocopy_start(s, op);
 	soqi_op_start(s->loop, s, op, t->index == SOQI_LANE_RECV ? SOQI_KIND_RECV : SOQI_KIND_SEND,
 		      flags);
-	soqi_op_start_lane(s, &s->lane[t->index], op);
+	if (soqi_unlikely(soqi_is_urgent_receive(t)))
+		soqi_urgent_end(s, op);
+	else
+		soqi_op_start_lane(s, &s->lane[t->index], op);
 }
 
 static int start_check(struct soq_socket *s, struct soq_op *op, const struct soqi_transfer *t,
@@ -229,7 +239,7 @@ int soqi_transfer_start(struct soq_socket *s, struct soq_op *op, const struct so
 	return 0;
 }
 
-/* Messages, zero copy, and what is no socket. Out of line, so that the two below are short. */
+/* Messages, zero copy, urgent bytes, and what is no socket. Out of line, so that the two below are short. */
 static __attribute__((noinline)) int start_other(struct soq_socket *s, struct soq_op *op,
 						 enum soqi_lane_index index, const void *buffer,
 						 size_t size_bytes, uint32_t flags)
@@ -257,7 +267,7 @@ int soq_send_async(struct soq_socket *s, struct soq_op *op, const void *buffer, 
 {
 	int error;
 
-	if (soqi_unlikely(s == NULL || !soqi_is_stream(s) || (flags & SOQ_ZEROCOPY)))
+	if (soqi_unlikely(s == NULL || !soqi_is_stream(s) || (flags & (SOQ_ZEROCOPY | SOQ_URGENT))))
 		return start_other(s, op, SOQI_LANE_SEND, buffer, size_bytes, flags);
 	error = soqi_start_check(s, op);
 	if (error == 0)
@@ -276,7 +286,7 @@ int soq_recv_async(struct soq_socket *s, struct soq_op *op, void *buffer, size_t
 {
 	int error;
 
-	if (soqi_unlikely(s == NULL || !soqi_is_stream(s)))
+	if (soqi_unlikely(s == NULL || !soqi_is_stream(s) || (flags & SOQ_URGENT)))
 		return start_other(s, op, SOQI_LANE_RECV, buffer, size_bytes, flags);
 	error = soqi_start_check(s, op);
 	if (error == 0)
@@ -298,9 +308,10 @@ static bool may_send_at_once(const struct soq_socket *s, const struct soqi_trans
 	const struct soqi_lane *lane = &s->lane[SOQI_LANE_SEND];
 
 	return t->index == SOQI_LANE_SEND && !t->vector && t->message == NULL &&
-	       soqi_is_stream(s) && s->phase == SOQI_PHASE_CONNECTED && lane->queue.first == NULL &&
-	       !lane->settled && t->count > 0 && t->count <= SOQI_REQUEST_BYTES &&
-	       !s->loop->backend->immediate && (s->loop->dead | s->loop->traces) == 0;
+	       !(t->flags & (SOQ_URGENT | SOQ_DONT_ROUTE)) && soqi_is_stream(s) &&
+	       s->phase == SOQI_PHASE_CONNECTED && lane->queue.first == NULL && !lane->settled &&
+	       t->count > 0 && t->count <= SOQI_REQUEST_BYTES && !s->loop->backend->immediate &&
+	       (s->loop->dead | s->loop->traces) == 0;
 }
 
 /* Sends what can leave at once, counted as a request. -EAGAIN: nothing. */
@@ -331,6 +342,44 @@ static void settle_at_once(struct soq_socket *s, int32_t result)
 	soqi_settled_push(s->loop, lane);
 }
 
+int soqi_transfer_begin(struct soq_socket *s, const struct soqi_transfer *t, struct soq_op *op)
+{
+	/* In no lane: it is neither told the cause, nor does it wait. */
+	int error = soqi_is_urgent_receive(t) ? 0 : soqi_sync_begin(s, t->index, op);
+
+	/* On a loop wait_now() sees to it. */
+	if (t->now)
+		op->deadline_ns = soqi_is_detached(s) ? 1 : 0;
+	return error;
+}
+
+int64_t soqi_transfer_end(struct soq_socket *s, const struct soqi_transfer *t, struct soq_op *op,
+			  struct soq_event *event)
+{
+	/* What would have run out of time does not wait, and that is no cause to be told. */
+	if (t->now) {
+		event->flags &= ~SOQ_F_TIMED_OUT;
+		if (event->result == -ETIMEDOUT && op->priv.cause == -ETIMEDOUT)
+			event->result = -EAGAIN;
+	}
+	soqi_sync_note(s, t->index, event);
+	return event->result;
+}
+
+/* Lets the lane go on as long as it makes one request after another, and cuts what waits. */
+static void wait_now(struct soq_socket *s, enum soqi_lane_index index, struct soq_op *op)
+{
+	const struct soqi_lane *lane = &s->lane[index];
+	uint32_t generation;
+
+	do {
+		generation = lane->generation;
+		(void)soqi_turn(s->loop, SOQI_NOW);
+	} while (op->priv.events == 0 && lane->generation != generation);
+	if (op->priv.events == 0)
+		soqi_op_cut(s->loop, op, -ETIMEDOUT);
+}
+
 static int64_t transfer_attached(struct soq_socket *s, const struct soqi_transfer *t,
 				 struct soq_op *op, struct soq_event *event)
 {
@@ -338,10 +387,11 @@ static int64_t transfer_attached(struct soq_socket *s, const struct soqi_transfe
 	int32_t result = -EAGAIN;
 
 	/* It would wait for what only the caller can do, who waits here. */
-	if (error == 0 && t->index == SOQI_LANE_RECV && soqi_receive_blocks(s))
+	if (error == 0 && t->index == SOQI_LANE_RECV && soqi_receive_blocks(s) &&
+	    !soqi_is_urgent_receive(t))
 		error = -EBUSY;
 	if (error == 0)
-		error = soqi_sync_begin(s, t->index, op);
+		error = soqi_transfer_begin(s, t, op);
 	if (error != 0)
 		return error;
 	probe_start(s, op, t->index);
@@ -358,15 +408,25 @@ static int64_t transfer_attached(struct soq_socket *s, const struct soqi_transfe
 	start(s, op, t, op_flags(t) | SOQI_OP_SYNC);
 	if (result != -EAGAIN)
 		settle_at_once(s, result);
-	return soqi_sync_end(s, t->index, op, event);
+	if (soqi_unlikely(t->now) && op->priv.events == 0)
+		wait_now(s, t->index, op);
+	(void)soqi_op_wait_sync(s->loop, op, event);
+	return soqi_transfer_end(s, t, op, event);
 }
 
 int64_t soqi_transfer(struct soq_socket *s, const struct soqi_transfer *t)
 {
 	SOQI_UNINITIALIZED struct soq_op op;
 	struct soq_event event = { 0 };
+	SOQI_UNINITIALIZED struct soqi_transfer now;
 	int64_t result;
 
+	if (soqi_unlikely(t->flags & SOQ_NOWAIT)) {
+		now = *t;
+		now.flags &= ~SOQ_NOWAIT;
+		now.now = true;
+		t = &now;
+	}
 	soqi_op_blank(&op);
 	if (soqi_is_detached(s))
 		result = soqi_detached_transfer(s, t, &op, op_flags(t), &event);

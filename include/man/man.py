@@ -16,8 +16,6 @@ import shutil
 import sys
 import textwrap
 
-from docutils import core
-
 LABELS = ("Result", "Errors", "Owner", "Thread", "Kernel", "Fallback", ".NET")
 STARTING = "those of every starting call"  # their list stands at struct soq_op
 RESULTS = {"-ECANCELED": "the op was cancelled, or its socket closed",
@@ -128,6 +126,27 @@ def segments(doc):
                     re.split(r"; (?=-E|else |results of |flags: )", text))
 
 
+def options(body):
+    """The members of enum soq_option: a comment above is a group's, or that of the next member."""
+    out, above = [], None
+    part = re.compile(r"\s*(?:/\*(?:\n\s*\*)? (?P<above>.*?)\s\*/|(?P<name>SOQ_OPTION_\w+) = \d+,(?: */\* (?P<beside>.*?) \*/)?)",
+                      re.S)
+    at = 0
+    while body[at:].strip():
+        match = part.match(body, at)
+        at = match.end()
+        if match.group("name"):
+            beside = match.group("beside") or ""
+            group = above and beside and (beside[0] != "(" or above.startswith("Of "))
+            out += ["\n" + mark(above) + "\n"] if group else []
+            out.append(entry(match.group("name"), " ".join(([] if group or not above else [above]) + [beside])))
+            above = None
+        else:
+            out += ["\n" + mark(above) + "\n"] if above else []
+            above = re.sub(r"\s*\n\s*\*? *", " ", match.group("above")).strip()
+    return "\n".join(out)
+
+
 class Manual:
     def __init__(self, include):
         headers = [read_header(path) for path in sorted(glob.glob(include + "/soq/*.h"))]
@@ -138,6 +157,8 @@ class Manual:
         self.starting = re.findall(r"^  (%s)  (.*)$" % ERRNO, op.comment, re.M)
         with open(include + "/soq/base.h", encoding="utf-8") as base:
             self.version = ".".join(re.findall(r"#define SOQ_VERSION_M?[A-Z]+ (\d+)\n", base.read()))
+        with open(include + "/soq/option.h", encoding="utf-8") as option:
+            self.options = options(re.search(r"enum soq_option {\n(.*?)\n};", option.read(), re.S).group(1))
         self.concepts = {}
         for path in sorted(glob.glob(include + "/man/*.rst")):
             with open(path, encoding="utf-8") as file:
@@ -220,9 +241,9 @@ class Manual:
             section, self.version)
 
     def concept(self, name):
-        """A page of section 7: `@CALLS@` becomes the list of all calls."""
+        """A page of section 7: `@CALLS@` becomes the list of all calls, `@OPTIONS@` of the options."""
         _, summary, body = self.concepts[name].split("\n\n", 2)
-        body = body.replace("@CALLS@", self.calls())
+        body = body.replace("@CALLS@", self.calls()).replace("@OPTIONS@", self.options)
         also = set(re.findall(r"\b\w+\(\d\w*\)", self.concepts[name]))
         also |= {other + "(7)" for other in self.concepts}
         body = re.sub(r"(?<![\w`])(\w+)\((\d\w*)\)", lambda m: mark(m.group(0)), body)
@@ -265,6 +286,7 @@ def synopsis(doc):
 
 def roff(rst, names):
     """rst as roff; `names` are what NAME lists."""
+    from docutils import core  # here, since members.py reads headers without it
     text = core.publish_string(rst, writer_name="manpage", settings_overrides={
         "output_encoding": "unicode", "halt_level": 2, "report_level": 2})
     text = re.sub(r"^(\.SH NAME\n)\S+", lambda m: m.group(1) + ", ".join(names), text, flags=re.M)

@@ -28,7 +28,7 @@ extern "C" {
  * functions below know how to keep, write, read and compare such an address, and
  * nothing of what it means.
  *
- * .NET: EndPoint, IPEndPoint, UnixDomainSocketEndPoint, SocketAddress.
+ * .NET:   EndPoint, IPEndPoint, UnixDomainSocketEndPoint, SocketAddress
  */
 struct soq_endpoint {
 	uint32_t size_bytes; /* bytes of `addr` that count; 0 is "none" */
@@ -137,14 +137,14 @@ SOQ_API SOQ_MUST_CHECK int soq_endpoint_unix(const char *path, struct soq_endpoi
 
 /**
  * The unix domain address of an abstract name: `size_bytes` of any bytes,
- * without the NUL that the kernel has in front of them. No bytes at all are a
- * name as well.
+ * without the NUL that the kernel has in front of them, and a path in .NET as well. No
+ * bytes at all are a name as well.
  *
  * Result: 0, and `*ep_out` is filled; on failure it is untouched.
  * Errors: -EINVAL        a NULL argument
  *         -ENAMETOOLONG  `size_bytes` is above 107
  * Thread: any.
- * .NET:   UnixDomainSocketEndPoint, of a path that begins with NUL
+ * .NET:   UnixDomainSocketEndPoint
  */
 SOQ_API SOQ_MUST_CHECK int soq_endpoint_abstract(const void *name, size_t size_bytes,
 						 struct soq_endpoint *ep_out);

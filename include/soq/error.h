@@ -32,7 +32,7 @@ enum soq_error_class {
  *
  * Result: the name, never NULL; "Success" for 0 and more.
  * Thread: any.
- * .NET:   SocketException.SocketErrorCode
+ * .NET:   SocketError, SocketException.SocketErrorCode
  */
 SOQ_API const char *soq_error_name(int error);
 
@@ -52,7 +52,7 @@ SOQ_API const char *soq_error_errno_name(int error);
  *
  * Result: the text, never NULL.
  * Thread: any.
- * .NET:   SocketException.Message
+ * .NET:   SocketException, SocketException.Message
  */
 SOQ_API const char *soq_error_text(int error);
 
@@ -68,8 +68,8 @@ SOQ_API const char *soq_error_text(int error);
  *
  * Result: an enum soq_error_class.
  * Thread: any.
- * .NET:   ArgumentException, InvalidOperationException, NotSupportedException and
- *         ObjectDisposedException; SocketException; OperationCanceledException
+ * .NET:   ArgumentException, InvalidOperationException, NotSupportedException,
+ *         ObjectDisposedException, SocketException, OperationCanceledException
  */
 SOQ_API enum soq_error_class soq_error_class_of(int error);
 

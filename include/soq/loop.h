@@ -307,7 +307,7 @@ struct soq_loop_stats {
  * Errors: -EINVAL  NULL, or `stats->size` is none this library knows
  *         -ECHILD, -EXDEV  as for every call
  * Thread: the loop's.
- * .NET:   the counters of System.Net.Sockets
+ * .NET:   EventSource
  */
 SOQ_API int soq_loop_stats(struct soq_loop *loop, struct soq_loop_stats *stats);
 

@@ -65,7 +65,9 @@ extern "C" {
  *
  * In the fields below "out" is what a receive writes.
  *
- * .NET: IPPacketInformation, and what SocketAsyncEventArgs holds of one message.
+ * .NET:   IPPacketInformation, SocketReceiveMessageFromResult,
+ *         SocketAsyncEventArgs.RemoteEndPoint,
+ *         SocketAsyncEventArgs.ReceiveMessageFromPacketInfo
  */
 struct soq_message {
 	uint32_t size;                /* sizeof(struct soq_message) */
@@ -90,7 +92,7 @@ struct soq_message {
  *
  * Result: 0; the event's result is `size_bytes`. With SOQ_ZEROCOPY it has two events,
  *         as stream.h says.
- * Errors: those of every starting call; flags: SOQ_ZEROCOPY
+ * Errors: those of every starting call; flags: SOQ_ZEROCOPY, SOQ_DONT_ROUTE
  *         -EINVAL        NULL, "none", unknown flags, or no bytes on SOCK_SEQPACKET
  *         -EISCONN       the socket is connection-oriented: its peer is fixed
  *         -EAFNOSUPPORT  an address of another family than the socket
@@ -113,7 +115,8 @@ SOQ_API SOQ_MUST_CHECK int soq_send_to_async(struct soq_socket *s, struct soq_op
  *
  * Result: bytes sent: all.
  * Errors: what soq_send_to_async() returns, or its event's result; -ETIMEDOUT when
- *         the socket's send timeout passed; -EINVAL with SOQ_ZEROCOPY
+ *         the socket's send timeout passed, -EAGAIN with SOQ_NOWAIT when there is no
+ *         room; -EINVAL with SOQ_ZEROCOPY
  * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.SendTo
  */
@@ -132,7 +135,7 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_send_to(struct soq_socket *s, const void *buf
  * Owner:  `buffer` and `*ep_out` are the library's until the final event.
  * Thread: the loop's.
  * Kernel: IORING_OP_RECVMSG. Fallback: recvmsg(2).
- * .NET:   Socket.ReceiveFromAsync
+ * .NET:   Socket.ReceiveFromAsync, SocketReceiveFromResult
  */
 SOQ_API SOQ_MUST_CHECK int soq_recv_from_async(struct soq_socket *s, struct soq_op *op,
 					       void *buffer, size_t size_bytes, uint32_t flags,
@@ -146,8 +149,9 @@ SOQ_API SOQ_MUST_CHECK int soq_recv_from_async(struct soq_socket *s, struct soq_
  *         -EMSGSIZE   the message was longer than `size_bytes`: the memory holds
  *                     its beginning, the rest is lost (soq_recv_msg() gives the count)
  *         -ETIMEDOUT  the socket's receive timeout passed
+ *         -EAGAIN     SOQ_NOWAIT, and none is there now
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.ReceiveFrom
+ * .NET:   Socket.ReceiveFrom, SocketReceiveFromResult
  */
 SOQ_API SOQ_MUST_CHECK int64_t soq_recv_from(struct soq_socket *s, void *buffer, size_t size_bytes,
 					     uint32_t flags, struct soq_endpoint *ep_out);
@@ -187,7 +191,7 @@ SOQ_API SOQ_MUST_CHECK int soq_send_msg_async(struct soq_socket *s, struct soq_o
  *
  * Result: bytes sent.
  * Errors: what soq_send_msg_async() returns, or its event's result; -ETIMEDOUT when
- *         the socket's send timeout passed
+ *         the socket's send timeout passed, -EAGAIN with SOQ_NOWAIT
  * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.SendTo
  */
@@ -207,7 +211,7 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_send_msg(struct soq_socket *s, struct soq_mes
  * Owner:  `message`, its array and segments are the library's until the final event.
  * Thread: the loop's.
  * Kernel: IORING_OP_RECVMSG. Fallback: recvmsg(2).
- * .NET:   Socket.ReceiveMessageFromAsync
+ * .NET:   Socket.ReceiveMessageFromAsync, SocketFlags.Truncated
  */
 SOQ_API SOQ_MUST_CHECK int soq_recv_msg_async(struct soq_socket *s, struct soq_op *op,
 					      struct soq_message *message, uint32_t flags);
@@ -217,9 +221,9 @@ SOQ_API SOQ_MUST_CHECK int soq_recv_msg_async(struct soq_socket *s, struct soq_o
  *
  * Result: bytes received; `message->flags` says if the message was cut.
  * Errors: what soq_recv_msg_async() returns, or its event's result; -ETIMEDOUT when
- *         the socket's receive timeout passed
+ *         the socket's receive timeout passed, -EAGAIN with SOQ_NOWAIT
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.ReceiveMessageFrom
+ * .NET:   Socket.ReceiveMessageFrom, SocketFlags.Truncated
  */
 SOQ_API SOQ_MUST_CHECK int64_t soq_recv_msg(struct soq_socket *s, struct soq_message *message,
 					    uint32_t flags);
@@ -240,7 +244,7 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_recv_msg(struct soq_socket *s, struct soq_mes
  * Thread: the loop's; any, on a detached socket.
  * Kernel: IP_PKTINFO, IPV6_RECVPKTINFO, IP_RECVTOS, IPV6_RECVTCLASS, SO_TIMESTAMPNS, UDP_GRO.
  * Fallback: the same.
- * .NET:   SocketOptionName.PacketInformation
+ * .NET:   SocketOptionName.PacketInformation, IPPacketInformation
  */
 SOQ_API SOQ_MUST_CHECK int soq_socket_set_message_info(struct soq_socket *s, uint32_t info);
 
@@ -255,7 +259,7 @@ SOQ_API SOQ_MUST_CHECK int soq_socket_set_message_info(struct soq_socket *s, uin
  *         begins with it ends with. `length_bytes` of each message sent is its size.
  *         An error that the kernel tells once, of an earlier datagram, may be passed
  *         over between two messages, as by sendmmsg(2).
- * Errors: those of soq_send_msg_async(), for any of the messages
+ * Errors: those of soq_send_msg_async(), for any of the messages; flags: SOQ_DONT_ROUTE
  *         -EINVAL      also for no messages, or more than INT32_MAX
  *         -EOPNOTSUPP  the socket is connection-oriented: it carries no datagrams
  * Owner:  the array, and each message with its segments, are the library's until
@@ -274,7 +278,7 @@ SOQ_API SOQ_MUST_CHECK int soq_send_batch_async(struct soq_socket *s, struct soq
  * Result: messages sent: all, or fewer if it was cut short (the next synchronous
  *         call on the send lane returns the cause).
  * Errors: what soq_send_batch_async() returns, or its event's result; -ETIMEDOUT when
- *         the socket's send timeout passed and nothing was sent
+ *         the socket's send timeout passed and nothing was sent, -EAGAIN with SOQ_NOWAIT
  * Thread: the loop's; any, on a detached socket.
  */
 SOQ_API SOQ_MUST_CHECK int64_t soq_send_batch(struct soq_socket *s, struct soq_message *messages,
@@ -307,7 +311,7 @@ SOQ_API SOQ_MUST_CHECK int soq_recv_batch_async(struct soq_socket *s, struct soq
  *
  * Result: messages received: at least 1, or 0 as above.
  * Errors: what soq_recv_batch_async() returns, or its event's result; -ETIMEDOUT when
- *         the socket's receive timeout passed
+ *         the socket's receive timeout passed, -EAGAIN with SOQ_NOWAIT
  * Thread: the loop's; any, on a detached socket.
  */
 SOQ_API SOQ_MUST_CHECK int64_t soq_recv_batch(struct soq_socket *s, struct soq_message *messages,

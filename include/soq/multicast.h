@@ -41,7 +41,8 @@ extern "C" {
  *         -ECHILD, -EXDEV, -EBADF  as for every call; else what setsockopt(2) says
  * Thread: the loop's; any, on a detached socket.
  * Kernel: MCAST_JOIN_GROUP, MCAST_JOIN_SOURCE_GROUP. Fallback: the same.
- * .NET:   AddMembership, AddSourceMembership, UdpClient.JoinMulticastGroup
+ * .NET:   SocketOptionName.AddMembership, SocketOptionName.AddSourceMembership,
+ *         MulticastOption, IPv6MulticastOption, UdpClient.JoinMulticastGroup
  */
 SOQ_API SOQ_MUST_CHECK int soq_multicast_join(struct soq_socket *s,
 					      const struct soq_endpoint *group,
@@ -59,12 +60,47 @@ SOQ_API SOQ_MUST_CHECK int soq_multicast_join(struct soq_socket *s,
  *         -ECHILD, -EXDEV, -EBADF  as for every call; else what setsockopt(2) says
  * Thread: the loop's; any, on a detached socket.
  * Kernel: MCAST_LEAVE_GROUP, MCAST_LEAVE_SOURCE_GROUP. Fallback: the same.
- * .NET:   DropMembership, DropSourceMembership, UdpClient.DropMulticastGroup
+ * .NET:   SocketOptionName.DropMembership, SocketOptionName.DropSourceMembership,
+ *         UdpClient.DropMulticastGroup
  */
 SOQ_API SOQ_MUST_CHECK int soq_multicast_leave(struct soq_socket *s,
 					       const struct soq_endpoint *group,
 					       const struct soq_endpoint *source,
 					       uint32_t interface);
+
+/**
+ * Takes nothing more from one sender to a group that was joined from everybody.
+ *
+ * Result: 0.
+ * Errors: -EINVAL         as soq_multicast_join(), or no `source`; or it has not joined the
+ *                         group, or from certain sources only
+ *         -EADDRNOTAVAIL  it is blocked already
+ *         -EAFNOSUPPORT, -EOPNOTSUPP, -ERANGE, -ENODEV, -ENOBUFS  as soq_multicast_join()
+ *         -ECHILD, -EXDEV, -EBADF  as for every call; else what setsockopt(2) says
+ * Thread: the loop's; any, on a detached socket.
+ * Kernel: MCAST_BLOCK_SOURCE. Fallback: the same.
+ * .NET:   SocketOptionName.BlockSource
+ */
+SOQ_API SOQ_MUST_CHECK int soq_multicast_block(struct soq_socket *s,
+					       const struct soq_endpoint *group,
+					       const struct soq_endpoint *source,
+					       uint32_t interface);
+
+/**
+ * Takes again what soq_multicast_block() with the same arguments has blocked.
+ *
+ * Result: 0.
+ * Errors: -EADDRNOTAVAIL  it is not blocked
+ *         -EINVAL, -EAFNOSUPPORT, -EOPNOTSUPP, -ERANGE, -ENODEV  as soq_multicast_block()
+ *         -ECHILD, -EXDEV, -EBADF  as for every call; else what setsockopt(2) says
+ * Thread: the loop's; any, on a detached socket.
+ * Kernel: MCAST_UNBLOCK_SOURCE. Fallback: the same.
+ * .NET:   SocketOptionName.UnblockSource
+ */
+SOQ_API SOQ_MUST_CHECK int soq_multicast_unblock(struct soq_socket *s,
+						 const struct soq_endpoint *group,
+						 const struct soq_endpoint *source,
+						 uint32_t interface);
 
 /**
  * The number of the interface with this name.
@@ -73,7 +109,7 @@ SOQ_API SOQ_MUST_CHECK int soq_multicast_leave(struct soq_socket *s,
  * Errors: -EINVAL  NULL, or the name is empty
  *         -ENODEV  there is no such interface; else why the system could not say
  * Thread: any.
- * .NET:   NetworkInterface, IPv6InterfaceProperties.Index
+ * .NET:   IPv6InterfaceProperties.Index
  */
 SOQ_API SOQ_MUST_CHECK int soq_interface_by_name(const char *name);
 

@@ -27,6 +27,10 @@ extern "C" {
  *
  * `result` is a count of bytes, or 0, or -errno; each call says which. The
  * event carries what arrived with it: the caller owns it from here on.
+ *
+ * .NET:   SocketAsyncEventArgs.BytesTransferred, SocketAsyncEventArgs.SocketError,
+ *         SocketAsyncEventArgs.SocketFlags, SocketAsyncEventArgs.AcceptSocket,
+ *         SocketAsyncEventArgs.ConnectSocket
  */
 struct soq_event {
 	struct soq_op *op;
@@ -45,6 +49,8 @@ struct soq_event {
  * It may start ops (this one too, at its final event), free the op at its final
  * event, cancel others, close sockets, make synchronous calls and stop the loop.
  * Running or destroying the loop in it is -EBUSY.
+ *
+ * .NET:   SocketAsyncEventArgs.Completed, SocketAsyncEventArgs.OnCompleted
  */
 typedef void soq_done_fn(const struct soq_event *event);
 
@@ -79,7 +85,7 @@ typedef void soq_done_fn(const struct soq_event *event);
  *   -EINVAL  unknown flags, a bad length, or an argument that makes no sense
  *   and the errors of the socket's state, at each call.
  *
- * .NET: SocketAsyncEventArgs, and the Task of an ...Async call.
+ * .NET:   SocketAsyncEventArgs, SocketAsyncEventArgs.UserToken, Task
  */
 struct soq_op {
 	/* Set by the caller before a start; not changed while the op is in flight. */
@@ -108,12 +114,11 @@ struct soq_op {
 		uint64_t moved;
 		uint32_t events;
 		int32_t cause;
-		uint16_t flags;
+		uint32_t flags;
 		uint8_t event_flags;
 		uint8_t timed;
 		uint8_t kind;
 		uint8_t state;
-		uint16_t reserved16;
 		union {
 			struct soq_socket *carried_first;
 			struct soq_buf *buf_first;
@@ -152,7 +157,7 @@ struct soq_op {
  * Thread: the loop's.
  * Kernel: IORING_OP_ASYNC_CANCEL, only for what the kernel already has.
  * Fallback: no difference that shows.
- * .NET:   the CancellationToken of an ...Async call, Socket.CancelAsync
+ * .NET:   CancellationToken, Socket.CancelConnectAsync
  */
 SOQ_API int soq_cancel(struct soq_op *op);
 

@@ -37,9 +37,9 @@ enum soq_option {
 	SOQ_OPTION_LINGER_NS = 8,
 
 	/* Of IPv4 and IPv6: who else may have the address. */
-	SOQ_OPTION_REUSE_ADDRESS = 9, /* TCP: soq_bind() sets it to 1 (SO_REUSEADDR) */
+	SOQ_OPTION_REUSE_ADDRESS = 9, /* TCP: a bind sets it, unless it was set (SO_REUSEADDR) */
 	SOQ_OPTION_REUSE_PORT = 10,   /* all that have it share the traffic (SO_REUSEPORT) */
-	SOQ_OPTION_EXCLUSIVE = 11,    /* 1 at first: nobody; see below */
+	SOQ_OPTION_EXCLUSIVE = 11,    /* 1 at first: nobody; see soq_socket_set_option() */
 
 	/* Of all but unix sockets. */
 	SOQ_OPTION_PRIORITY = 12,           /* 0 to 6; more with CAP_NET_ADMIN (SO_PRIORITY) */
@@ -97,6 +97,19 @@ enum soq_option {
 	SOQ_OPTION_MULTICAST_TTL = 46,      /* 0 to 255, 1 at first: how far sends go */
 	SOQ_OPTION_MULTICAST_LOOPBACK = 47, /* 1 at first: sends reach this machine too */
 	SOQ_OPTION_MULTICAST_ALL = 48,      /* 1 at first: also of groups that others have joined */
+
+	/*
+	 * Of TCP: what waits to receive, and a poll, goes on only when so many are there, or
+	 * the end, even if it asked for fewer. 1 to 2^31 - 1; the kernel limits it to half of
+	 * the greatest buffer (SO_RCVLOWAT).
+	 */
+	SOQ_OPTION_RECEIVE_LOW_WATER_BYTES = 49,
+	SOQ_OPTION_URGENT_INLINE = 50, /* of TCP: urgent data stands in the stream (SO_OOBINLINE) */
+	/* Of IPv4 and IPv6: only to hosts of the networks this machine is on (SO_DONTROUTE). */
+	SOQ_OPTION_DONT_ROUTE = 51,
+	/* Of SOCK_RAW: sends begin with their IP header (IP_HDRINCL, IPV6_HDRINCL). */
+	SOQ_OPTION_HEADER_INCLUDED = 52,
+	SOQ_OPTION_NO_CHECKSUM = 53, /* of UDP: sends over IPv4 have none (SO_NO_CHECK) */
 };
 
 /* Enough for every text of an option, the closing NUL included. */
@@ -112,6 +125,9 @@ enum soq_option {
  * live listener's address. SOQ_OPTION_MULTICAST_INTERFACE of an IPv4 socket the kernel
  * does not tell: it reads as what was set here.
  *
+ * Coming from .NET: ReuseAddress shares the port as well there, here each is its own.
+ * DualMode is the opposite of SOQ_OPTION_IPV6_ONLY.
+ *
  * Result: 0.
  * Errors: -EINVAL      NULL, no such option, one that has a text alone, or a time that
  *                      is no whole number of the kernel's units; or the kernel finds the
@@ -124,10 +140,10 @@ enum soq_option {
  *         -ENOMEM      no memory (SOQ_OPTION_LINGER_NS only)
  *         -ECHILD, -EXDEV, -EBADF  as for every call; else what setsockopt(2) says
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.SetSocketOption, NoDelay, LingerState, ReceiveBufferSize,
- *         SendBufferSize, Ttl, DontFragment, MulticastLoopback, EnableBroadcast,
- *         ExclusiveAddressUse, and DualMode, the opposite of SOQ_OPTION_IPV6_ONLY. There
- *         ReuseAddress shares the port as well; here each is its own.
+ * .NET:   Socket.SetSocketOption, SocketOptionName, SocketOptionLevel, Socket.NoDelay,
+ *         Socket.LingerState, LingerOption, Socket.ReceiveBufferSize, Socket.SendBufferSize,
+ *         Socket.Ttl, Socket.DontFragment, Socket.MulticastLoopback, Socket.EnableBroadcast,
+ *         Socket.ExclusiveAddressUse, Socket.DualMode
  */
 SOQ_API SOQ_MUST_CHECK int soq_socket_set_option(struct soq_socket *s, enum soq_option option,
 						 int64_t value);
@@ -146,7 +162,10 @@ SOQ_API SOQ_MUST_CHECK int soq_socket_set_option(struct soq_socket *s, enum soq_
  *         -ENOTCONN    there is no path yet (SOQ_OPTION_MTU_BYTES only)
  *         -ECHILD, -EXDEV, -EBADF  as for every call; else what getsockopt(2) says
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.GetSocketOption
+ * .NET:   Socket.GetSocketOption, SocketOptionName, SocketOptionLevel, Socket.NoDelay,
+ *         Socket.LingerState, LingerOption, Socket.ReceiveBufferSize, Socket.SendBufferSize,
+ *         Socket.Ttl, Socket.DontFragment, Socket.MulticastLoopback, Socket.EnableBroadcast,
+ *         Socket.ExclusiveAddressUse, Socket.DualMode
  */
 SOQ_API SOQ_MUST_CHECK int soq_socket_get_option(struct soq_socket *s, enum soq_option option,
 						 int64_t *value_out);
@@ -243,15 +262,15 @@ struct soq_option_raw {
  * SO_LINGER is kept by the library and acts at soq_close(): 0 seconds resets, more
  * become a finish in the background, and neither ever blocks. SO_RCVTIMEO and
  * SO_SNDTIMEO have no effect on a loop and are refused: soq_socket_set_timeouts() is
- * their place.
+ * their place. So is IPV6_ADDRFORM, which would make another socket of it.
  *
  * Result: 0.
  * Errors: -EINVAL      NULL, or a value the option cannot have
- *         -ENOPROTOOPT no such option, or one of the two refused
+ *         -ENOPROTOOPT no such option, or one of those refused
  *         -ERANGE      a linger time below 0 or above 65535 seconds
  *         -ENOMEM      no memory (SO_LINGER only)
  *         -ECHILD, -EXDEV, -EBADF  as for every call; else what setsockopt(2) says
- * Thread: the loop's.
+ * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.SetRawSocketOption
  */
 SOQ_API SOQ_MUST_CHECK int soq_option_set(struct soq_socket *s, int level, int name,
@@ -265,7 +284,7 @@ SOQ_API SOQ_MUST_CHECK int soq_option_set(struct soq_socket *s, int level, int n
  * Errors: -EINVAL       NULL
  *         -ENOPROTOOPT  no such option
  *         -ECHILD, -EXDEV, -EBADF  as for every call; else what getsockopt(2) says
- * Thread: the loop's.
+ * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.GetRawSocketOption
  */
 SOQ_API SOQ_MUST_CHECK int soq_option_get(struct soq_socket *s, int level, int name, void *value,

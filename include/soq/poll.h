@@ -27,6 +27,8 @@ extern "C" {
  * long as something is there, the next event comes in the turn after the last one
  * was taken. So read until -EAGAIN is not needed, and no events pile up.
  *
+ * This is what a receive of no bytes does in .NET; here such a receive is refused.
+ *
  * Result: 0; the event's result is the SOQ_POLL_* that are there, of `events` or of
  *         the two that are told unasked.
  * Errors: those of every starting call; flags: SOQ_MULTISHOT
@@ -36,7 +38,7 @@ extern "C" {
  * Thread: the loop's.
  * Kernel: IORING_OP_POLL_ADD, one for all polls of a socket. Fallback: poll(2), asked
  *         again at each edge.
- * .NET:   Socket.Poll; a receive of no bytes in ReceiveAsync
+ * .NET:   Socket.Poll, SelectMode
  */
 SOQ_API SOQ_MUST_CHECK int soq_poll_async(struct soq_socket *s, struct soq_op *op, uint32_t events,
 					  uint32_t flags);
@@ -48,7 +50,7 @@ SOQ_API SOQ_MUST_CHECK int soq_poll_async(struct soq_socket *s, struct soq_op *o
  * Result: the SOQ_POLL_* that are there; 0 if the time passed first.
  * Errors: those of soq_poll_async()
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.Poll
+ * .NET:   Socket.Poll, SelectMode
  */
 SOQ_API SOQ_MUST_CHECK int soq_poll(struct soq_socket *s, uint32_t events, int64_t timeout_ns);
 
@@ -101,7 +103,8 @@ SOQ_API SOQ_MUST_CHECK int soq_poll_any(struct soq_poll_entry *entries, unsigned
  *         -ECHILD, -EXDEV, -EBADF  as for every call; else what ioctl(2) says
  * Thread: the loop's; any, on a detached socket.
  * Kernel: FIONREAD. Fallback: the same.
- * .NET:   Socket.Available, NetworkStream.DataAvailable, IOControl(DataToRead)
+ * .NET:   Socket.Available, Socket.IOControl, IOControlCode.DataToRead,
+ *         NetworkStream.DataAvailable
  */
 SOQ_API SOQ_MUST_CHECK int soq_socket_available(struct soq_socket *s, uint64_t *bytes_out);
 
@@ -116,7 +119,7 @@ SOQ_API SOQ_MUST_CHECK int soq_socket_available(struct soq_socket *s, uint64_t *
  *         -ECHILD, -EXDEV, -EBADF  as for every call; else what ioctl(2) says
  * Thread: the loop's; any, on a detached socket.
  * Kernel: SIOCATMARK. Fallback: the same.
- * .NET:   IOControl(OobDataRead)
+ * .NET:   Socket.IOControl, IOControlCode.OobDataRead
  */
 SOQ_API SOQ_MUST_CHECK int soq_socket_at_mark(struct soq_socket *s);
 
@@ -132,7 +135,7 @@ SOQ_API SOQ_MUST_CHECK int soq_socket_at_mark(struct soq_socket *s);
  *         -ECHILD, -EXDEV, -EBADF  as for every call; else what getsockopt(2) says
  * Thread: the loop's; any, on a detached socket.
  * Kernel: SO_ERROR. Fallback: the same.
- * .NET:   GetSocketOption(SocketOptionName.Error)
+ * .NET:   SocketOptionName.Error
  */
 SOQ_API SOQ_MUST_CHECK int soq_socket_take_error(struct soq_socket *s, int32_t *error_out);
 

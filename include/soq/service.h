@@ -23,7 +23,8 @@ struct soq_listen_fd {
 /**
  * Tells which descriptors a service manager has passed to this process, by the protocol
  * of sd_listen_fds(3): LISTEN_FDS says how many, from 3 on, LISTEN_PID for whom they
- * are, LISTEN_FDNAMES, if it is there, how they are called. They become close-on-exec.
+ * are (LISTEN_PIDFDID, if it is there, by a number that is never used again),
+ * LISTEN_FDNAMES, if it is there, how they are called. They become close-on-exec.
  * soq_socket_adopt() makes sockets of them, onto a loop or detached; one may be a FIFO
  * or a file as well, which that refuses. A unix path they are bound to is the manager's,
  * and is not removed with the socket.

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Sockets: open, bind, listen, accept, connect, and the ways to close. */
+/* Sockets: open, bind, listen, and the ways to close; accept.h and connect.h come with it. */
 #ifndef SOQ_SOCKET_H
 #define SOQ_SOCKET_H
 
+#include <soq/accept.h>
 #include <soq/base.h>
+#include <soq/connect.h>
 #include <soq/endpoint.h>
 #include <soq/op.h>
 
@@ -32,13 +34,48 @@ extern "C" {
  * asynchronous call on it is -EINVAL.
  */
 
-/* Flags of starting calls. */
-#define SOQ_MULTISHOT (1u << 0) /* accept, poll, receive into bufs: stay armed; many events */
-#define SOQ_EXACT     (1u << 1) /* receive: all of the bytes asked for, or the end of stream */
-#define SOQ_PEEK      (1u << 2) /* receive: leave the bytes in the socket */
-#define SOQ_CORK      (1u << 3) /* send: more follows soon, do not push a short segment yet */
-#define SOQ_ZEROCOPY  (1u << 4) /* send: from the caller's memory, told when that is free again */
-#define SOQ_LAZY      (1u << 5) /* send: its event may wait for the next news of the loop */
+/*
+ * Flags of the calls that start something, and of their synchronous twins. Each call says
+ * which it takes; another is -EINVAL.
+ *
+ * SOQ_URGENT, on streams. TCP has urgent bytes, "out of band": of a send it is the last,
+ * and the peer's receives stop in front of it (soq_socket_at_mark()). The send keeps its
+ * place in the lane and is a call of its own; not with SOQ_ZEROCOPY. A receive asks for the
+ * urgent byte alone, and is not one of the stream's: it is in no lane, waits behind nothing
+ * (an armed multishot neither) and for nothing, and ends at once: with 1 and that byte,
+ * with 0 at the end of the connection, or with -EINVAL where there is none, or none yet, or
+ * it was taken, or SO_OOBINLINE has left it in the stream. SOQ_POLL_URGENT says when to
+ * ask. With SOQ_PEEK it stays; not with SOQ_EXACT. A second urgent byte takes the place of one
+ * that was not received; and a receive of the stream that comes to where it is passes over
+ * it, as recv(2) does: one that waits there too, on io_uring. So ask before receiving on,
+ * have no receive in flight where urgent bytes matter, or set SO_OOBINLINE. Unix streams
+ * have it from Linux 5.15 on, if the kernel was built so, else a send ends with -EOPNOTSUPP;
+ * MPTCP never: -EOPNOTSUPP from the start.
+ * .NET: SocketFlags.OutOfBand
+ *
+ * SOQ_DONT_ROUTE: a datagram goes to who is on a network of this machine's, not by a
+ * gateway: else -ENETUNREACH. TCP has found its way when it connected (SO_DONTROUTE goes
+ * before that), and unix sockets have none: it changes nothing there.
+ * .NET: SocketFlags.DontRoute
+ *
+ * SOQ_NOWAIT, of synchronous sends and receives of every kind, whatever the socket's
+ * timeouts: what can be done now is done. The result is its count, or -EAGAIN if that is
+ * nothing; what is left is the caller's, and the next call is not told of it. It keeps its
+ * place behind the ops of its lane: with one before it that cannot end now, nothing can be
+ * done. Asynchronous calls never wait: -EINVAL.
+ * .NET: Blocking = false, SocketError.WouldBlock
+ */
+#define SOQ_MULTISHOT  (1u << 0)  /* accept, poll, receive into bufs: stay armed; many events */
+#define SOQ_EXACT      (1u << 1)  /* receive: all of the bytes asked for, or the end of stream */
+#define SOQ_PEEK       (1u << 2)  /* receive: leave the bytes in the socket */
+#define SOQ_CORK       (1u << 3)  /* send: more follows soon, do not push a short segment yet */
+#define SOQ_ZEROCOPY   (1u << 4)  /* send: from the caller's memory, told when that is free again */
+#define SOQ_LAZY       (1u << 5)  /* send: its event may wait for the next news of the loop */
+#define SOQ_URGENT     (1u << 6)  /* send: the last byte is urgent; receive: the urgent byte */
+#define SOQ_DONT_ROUTE (1u << 7)  /* send: to a network of this machine's, by no gateway */
+#define SOQ_NOWAIT     (1u << 8)  /* synchronous: what can be done now, or -EAGAIN */
+#define SOQ_FAST_OPEN  (1u << 9)  /* connect with data: in the first packet, where that can be */
+#define SOQ_REUSE      (1u << 10) /* disconnect: the socket can connect again */
 
 /* Directions of soq_shutdown(). */
 #define SOQ_SHUTDOWN_RECV 0
@@ -61,7 +98,9 @@ extern "C" {
  *         -ECHILD, -EXDEV   as for every call; else what socket(2) says
  * Owner:  close it with one of the calls below.
  * Thread: the loop's; any, with no loop.
- * .NET:   the Socket constructor
+ * .NET:   Socket(AddressFamily, SocketType, ProtocolType), Socket(SocketType, ProtocolType),
+ *         AddressFamily, SocketType, ProtocolType, Socket.OSSupportsIPv4,
+ *         Socket.OSSupportsIPv6, Socket.OSSupportsUnixDomainSockets
  */
 SOQ_API SOQ_MUST_CHECK int soq_socket_open(struct soq_loop *loop, int family, int type,
 					   int protocol, struct soq_socket **s_out);
@@ -69,7 +108,8 @@ SOQ_API SOQ_MUST_CHECK int soq_socket_open(struct soq_loop *loop, int family, in
 /**
  * Takes over a descriptor made elsewhere, onto a loop or detached. What the socket
  * is gets read back: family, type, protocol, whether it listens or is connected, its
- * linger time and its timeouts. It becomes close-on-exec.
+ * linger time (the longest there is where it is longer) and its timeouts. It becomes
+ * close-on-exec.
  *
  * Result: 0 and `*s_out`; on failure `*s_out` is untouched and the descriptor is
  *         still the caller's, as it was.
@@ -80,7 +120,7 @@ SOQ_API SOQ_MUST_CHECK int soq_socket_open(struct soq_loop *loop, int family, in
  *         -ECHILD, -EXDEV  as for every call
  * Owner:  the descriptor is the library's; soq_socket_release() gives it back.
  * Thread: the loop's; any, with no loop.
- * .NET:   Socket(SafeSocketHandle)
+ * .NET:   Socket(SafeSocketHandle), SafeSocketHandle
  */
 SOQ_API SOQ_MUST_CHECK int soq_socket_adopt(struct soq_loop *loop, int fd,
 					    struct soq_socket **s_out);
@@ -96,7 +136,7 @@ SOQ_API SOQ_MUST_CHECK int soq_socket_adopt(struct soq_loop *loop, int fd,
  *                  inside a call
  *         -ECHILD, -EXDEV, -EBADF  as for every call
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.SafeHandle
+ * .NET:   Socket.SafeHandle, Socket.Handle, SafeSocketHandle
  */
 SOQ_API SOQ_MUST_CHECK int soq_socket_release(struct soq_socket *s);
 
@@ -148,25 +188,34 @@ struct soq_socket_info {
 	uint32_t state;    /* enum soq_socket_state, as the library knows it: no probe */
 	uint32_t detached; /* 1 if it is on no loop */
 	int32_t error;     /* the connection error that was kept, 0 if none */
-	uint32_t reserved0;
-	uint64_t reserved[4];
+	/* 1 if it has a local address: from a bind, or from what could not do without. */
+	uint32_t bound;
+	/* What soq_socket_set_timeouts() has set; -1 for ever. */
+	int64_t receive_timeout_ns;
+	int64_t send_timeout_ns;
+	uint64_t reserved[2];
 };
 
 /**
- * Tells what a socket is.
+ * Tells what a socket is. The kernel is asked for `bound` alone: a listen, a connect
+ * and a send of a datagram give the socket an address where it has none. A unix socket
+ * has one by a bind alone.
  *
  * Result: 0, and `*info` is filled up to `info->size`.
  * Errors: -EINVAL  NULL, or `info->size` is none this library knows
  *         -ECHILD, -EXDEV, -EBADF  as for every call
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.AddressFamily, SocketType, ProtocolType, Connected
+ * Kernel: getsockname(2). Fallback: the same.
+ * .NET:   Socket.AddressFamily, Socket.SocketType, Socket.ProtocolType, Socket.Connected,
+ *         Socket.IsBound, Socket.ReceiveTimeout, Socket.SendTimeout
  */
 SOQ_API int soq_socket_info(struct soq_socket *s, struct soq_socket_info *info);
 
 /**
  * Gives the socket its local address; port 0 lets the system choose one. TCP
  * listeners may be bound again at once while old connections fade
- * (SO_REUSEADDR); two live listeners on one address are refused.
+ * (SO_REUSEADDR, unless the program has set that itself); two live listeners on one
+ * address are refused.
  *
  * A unix path is made by this call and removed when this socket is closed, unless
  * something else has taken its place by then; a socket that is released leaves it.
@@ -198,12 +247,15 @@ SOQ_API SOQ_MUST_CHECK int soq_bind(struct soq_socket *s, const struct soq_endpo
 SOQ_API SOQ_MUST_CHECK int soq_listen(struct soq_socket *s, int backlog);
 
 /**
- * The address the socket is bound to, as the kernel has it.
+ * The address the socket is bound to, as the kernel has it now. Before it is bound that
+ * is the wildcard, port 0, or a unix socket's empty name. A socket bound to the wildcard
+ * stays so, as a listener and when it sends datagrams; a connect makes it the address
+ * it is reached at, on the same port, and an accepted socket has that from the first.
  *
  * Result: 0 and `*ep_out`; on failure `*ep_out` is untouched.
  * Errors: -EINVAL  NULL; -ECHILD, -EXDEV, -EBADF as for every call
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.LocalEndPoint
+ * .NET:   Socket.LocalEndPoint, Socket.IsBound
  */
 SOQ_API int soq_socket_local(struct soq_socket *s, struct soq_endpoint *ep_out);
 
@@ -241,7 +293,7 @@ SOQ_API int soq_socket_set_user(struct soq_socket *s, void *user);
 /**
  * How long synchronous calls wait: `receive_ns` for receive and accept, `send_ns`
  * for connect, send and shutdown. Negative is for ever; 0 does not wait.
- * Asynchronous ops are bounded by `deadline_ns` instead.
+ * Asynchronous ops are bounded by `deadline_ns` instead. soq_socket_info() tells them.
  *
  * Result: 0.
  * Errors: -EINVAL NULL; -ECHILD, -EXDEV, -EBADF as for every call
@@ -249,80 +301,6 @@ SOQ_API int soq_socket_set_user(struct soq_socket *s, void *user);
  * .NET:   Socket.ReceiveTimeout, Socket.SendTimeout
  */
 SOQ_API int soq_socket_set_timeouts(struct soq_socket *s, int64_t receive_ns, int64_t send_ns);
-
-/**
- * Starts accepting: one connection, or with SOQ_MULTISHOT every one until the op
- * is cancelled or the socket closed. Several accepts complete in start order.
- *
- * When descriptors or memory have run out the op does not end: the loop tries
- * again after a while and whenever it closes a socket, and counts it.
- *
- * Result: 0; the event's result is 0 and its `socket` is the connection, the
- *         caller's from then on, on the same loop.
- * Errors: those of every starting call; flags: SOQ_MULTISHOT
- *         -EINVAL  the socket does not listen
- *         as results: -ECANCELED, -ETIMEDOUT, -ENOMEM (the connection was
- *         aborted), else what accept4(2) says
- * Thread: the loop's.
- * Kernel: IORING_OP_ACCEPT. Fallback: accept4(2).
- * .NET:   Socket.AcceptAsync
- */
-SOQ_API SOQ_MUST_CHECK int soq_accept_async(struct soq_socket *s, struct soq_op *op,
-					    uint32_t flags);
-
-/**
- * Accepts one connection and waits for it.
- *
- * Result: 0, `*accepted_out` and, unless it is NULL, `*peer_out`.
- * Errors: -EINVAL     `s` or `accepted_out` is NULL, or the socket does not listen
- *         -EBUSY      a multishot accept is armed: it takes them all
- *         -ETIMEDOUT  the socket's receive timeout passed
- *         -ECANCELED  another thread has shut a detached listener
- *         -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM  none left, and the socket has no
- *                     timeout; with one the call tries again until then
- *         -ECHILD, -EXDEV, -EBADF  as for every call
- * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.Accept
- */
-SOQ_API SOQ_MUST_CHECK int soq_accept(struct soq_socket *s, struct soq_socket **accepted_out,
-				      struct soq_endpoint *peer_out);
-
-/**
- * Starts connecting. What is started behind it on either lane waits for it, and
- * fails with its error if it fails. After a failed connect another may be tried;
- * after one that was cancelled or ran into its deadline only closing is left.
- *
- * On SOCK_DGRAM and SOCK_RAW it fixes the peer, and may be done again for another;
- * receives do not wait for it. A unix listener whose queue is full is tried again
- * by timer until it has room: the kernel tells no one when that is.
- *
- * Result: 0; the event's result is 0.
- * Errors: those of every starting call
- *         -EINVAL        "none", or the socket listens
- *         -EAFNOSUPPORT  an address of another family than the socket
- *         -EISCONN       it is connected, and connection-oriented
- *         -EALREADY      a connect is in flight, or an earlier one was cut short
- *         as results: -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT and the others of
- *         connect(2); -ECANCELED
- * Owner:  `ep` is the library's until the final event.
- * Thread: the loop's.
- * Kernel: IORING_OP_CONNECT; unix sockets connect(2), nonblocking.
- * Fallback: connect(2), nonblocking.
- * .NET:   Socket.ConnectAsync
- */
-SOQ_API SOQ_MUST_CHECK int soq_connect_async(struct soq_socket *s, struct soq_op *op,
-					     const struct soq_endpoint *ep);
-
-/**
- * Connects and waits.
- *
- * Result: 0.
- * Errors: what soq_connect_async() returns, or its event's result; -ETIMEDOUT
- *         also when the socket's send timeout passed
- * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.Connect
- */
-SOQ_API SOQ_MUST_CHECK int soq_connect(struct soq_socket *s, const struct soq_endpoint *ep);
 
 /**
  * Starts a shutdown: RECV ends receiving at once; SEND and BOTH take their place
@@ -336,7 +314,7 @@ SOQ_API SOQ_MUST_CHECK int soq_connect(struct soq_socket *s, const struct soq_en
  *         as results: -ENOTCONN, -ECANCELED (also behind a send that ended short),
  *         or the error of a connection that broke before its turn
  * Thread: the loop's.
- * .NET:   Socket.Shutdown
+ * .NET:   Socket.Shutdown, SocketShutdown
  */
 SOQ_API SOQ_MUST_CHECK int soq_shutdown_async(struct soq_socket *s, struct soq_op *op, int how);
 
@@ -350,7 +328,7 @@ SOQ_API SOQ_MUST_CHECK int soq_shutdown_async(struct soq_socket *s, struct soq_o
  *         detached listener, a connect under way and a datagram socket with no peer
  *         may be shut for that alone: who is inside gets -ECANCELED, and only closing
  *         is left.
- * .NET:   Socket.Shutdown
+ * .NET:   Socket.Shutdown, SocketShutdown
  */
 SOQ_API int soq_shutdown(struct soq_socket *s, int how);
 
@@ -388,6 +366,7 @@ SOQ_API int soq_close(struct soq_socket *s);
  *         soq_finish_async().
  * Errors: those of every starting call
  * Thread: the loop's.
+ * .NET:   Socket.Close
  */
 SOQ_API SOQ_MUST_CHECK int soq_close_async(struct soq_socket *s, struct soq_op *op);
 
@@ -403,7 +382,7 @@ SOQ_API SOQ_MUST_CHECK int soq_close_async(struct soq_socket *s, struct soq_op *
  *         and it is the last event of this socket.
  * Errors: those of every starting call
  * Thread: the loop's.
- * .NET:   Socket.Close(timeout)
+ * .NET:   Socket.Close(int)
  */
 SOQ_API SOQ_MUST_CHECK int soq_finish_async(struct soq_socket *s, struct soq_op *op,
 					    int64_t timeout_ns);
@@ -415,7 +394,7 @@ SOQ_API SOQ_MUST_CHECK int soq_finish_async(struct soq_socket *s, struct soq_op 
  * Errors: -EINVAL NULL; -ECHILD, -EXDEV, -EBADF as for every call; results of
  *         soq_finish_async()
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.Close(timeout)
+ * .NET:   Socket.Close(int)
  */
 SOQ_API int soq_finish(struct soq_socket *s, int64_t timeout_ns);
 
@@ -425,7 +404,7 @@ SOQ_API int soq_finish(struct soq_socket *s, int64_t timeout_ns);
  * Result: 0.
  * Errors: -EINVAL NULL; -ECHILD, -EXDEV, -EBADF as for every call
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.Close(0)
+ * .NET:   Socket.Close(int)
  */
 SOQ_API int soq_abort(struct soq_socket *s);
 

@@ -3,6 +3,7 @@
 #ifndef SOQ_SOQ_H
 #define SOQ_SOQ_H
 
+#include <soq/accept.h>
 #include <soq/base.h>
 #include <soq/connect.h>
 #include <soq/endpoint.h>

@@ -66,19 +66,20 @@ extern "C" {
  * Result: 0; the event's result is `size_bytes`, or less with SOQ_F_CANCELED,
  *         SOQ_F_TIMED_OUT or SOQ_F_BROKEN. 0 bytes send nothing and end with 0.
  *         With SOQ_ZEROCOPY it has two events, see above.
- * Errors: those of every starting call; flags: SOQ_CORK, SOQ_LAZY (streams only),
- *         SOQ_ZEROCOPY
+ * Errors: those of every starting call; flags: SOQ_CORK, SOQ_LAZY, SOQ_URGENT (streams
+ *         only), SOQ_ZEROCOPY, SOQ_DONT_ROUTE
  *         -EINVAL    more than SSIZE_MAX bytes, or NULL with a size
  *         -EMSGSIZE  a message above 1 GiB
  *         -ENOTCONN  no connect was started, or the socket listens
  *         -EPIPE     a shutdown of the send side was started before
+ *         -EOPNOTSUPP  SOQ_URGENT on MPTCP
  *         as results: -ECONNRESET, -EPIPE (the peer had ended its side before),
  *         -ECANCELED, -ETIMEDOUT and the others of send(2)
  * Owner:  `buffer` is the library's until the final event, also for reading.
  * Thread: the loop's.
  * Kernel: IORING_OP_SEND, IORING_OP_SENDMSG; IORING_OP_SEND_ZC, IORING_OP_SENDMSG_ZC.
  * Fallback: sendmsg(2), always with a copy.
- * .NET:   Socket.SendAsync
+ * .NET:   Socket.SendAsync, SocketFlags.OutOfBand, SocketFlags.DontRoute
  */
 SOQ_API SOQ_MUST_CHECK int soq_send_async(struct soq_socket *s, struct soq_op *op,
 					  const void *buffer, size_t size_bytes, uint32_t flags);
@@ -90,9 +91,10 @@ SOQ_API SOQ_MUST_CHECK int soq_send_async(struct soq_socket *s, struct soq_op *o
  *         call on the send lane returns the cause).
  * Errors: what soq_send_async() returns, or its event's result; -ETIMEDOUT when
  *         the socket's send timeout passed and nothing was sent; -EINVAL with
- *         SOQ_ZEROCOPY: the call would have to wait for the peer
+ *         SOQ_ZEROCOPY: the call would have to wait for the peer. With SOQ_NOWAIT
+ *         -EAGAIN when nothing could be sent now
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.Send
+ * .NET:   Socket.Send, Socket.Blocking, SocketFlags.OutOfBand, SocketFlags.DontRoute
  */
 SOQ_API SOQ_MUST_CHECK int64_t soq_send(struct soq_socket *s, const void *buffer, size_t size_bytes,
 					uint32_t flags);
@@ -130,15 +132,16 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_sendv(struct soq_socket *s, const struct iove
  *         reset, a cancel or its deadline after some bytes has their count (with
  *         the flag); the next receive has the end or the error.
  *         On a socket of messages: one message, and SOQ_F_TRUNCATED if it was longer.
- * Errors: those of every starting call; flags: SOQ_EXACT (streams only) or SOQ_PEEK,
- *         not both
+ * Errors: those of every starting call; flags: SOQ_PEEK; on streams also SOQ_URGENT, or
+ *         SOQ_EXACT alone
  *         -EINVAL    no bytes, more than SSIZE_MAX, or NULL
  *         -ENOTCONN  no connect was started, or the socket listens
  *         as results: -ECONNRESET, -ECANCELED, -ETIMEDOUT and the others of recv(2)
  * Owner:  `buffer` is the library's until the final event.
  * Thread: the loop's.
  * Kernel: IORING_OP_RECV, IORING_OP_RECVMSG. Fallback: recvmsg(2).
- * .NET:   Socket.ReceiveAsync, NetworkStream.ReadExactlyAsync
+ * .NET:   Socket.ReceiveAsync, SocketFlags.OutOfBand, SocketFlags.Peek,
+ *         NetworkStream.ReadExactlyAsync
  */
 SOQ_API SOQ_MUST_CHECK int soq_recv_async(struct soq_socket *s, struct soq_op *op, void *buffer,
 					  size_t size_bytes, uint32_t flags);
@@ -150,11 +153,12 @@ SOQ_API SOQ_MUST_CHECK int soq_recv_async(struct soq_socket *s, struct soq_op *o
  * Errors: what soq_recv_async() returns, or its event's result; -EBUSY when a
  *         multishot receive is in flight, or what comes first waits for a buf that
  *         only the caller can return (soq/pool.h); -ETIMEDOUT when
- *         the socket's receive timeout passed and nothing had come; -EMSGSIZE when
+ *         the socket's receive timeout passed and nothing had come, with SOQ_NOWAIT
+ *         -EAGAIN when nothing is there now; -EMSGSIZE when
  *         a message was longer than `size_bytes`: the memory holds its beginning,
  *         the rest is lost (soq_recv_msg() gives the count)
  * Thread: the loop's; any, on a detached socket.
- * .NET:   Socket.Receive
+ * .NET:   Socket.Receive, Socket.Blocking, SocketFlags.OutOfBand, SocketFlags.Peek
  */
 SOQ_API SOQ_MUST_CHECK int64_t soq_recv(struct soq_socket *s, void *buffer, size_t size_bytes,
 					uint32_t flags);

@@ -106,6 +106,14 @@ CALL(socket_set_user, soq_socket_set_user(on->s, some))
 CALL(socket_set_timeouts, soq_socket_set_timeouts(on->s, 0, 0))
 CALL(accept_async, soq_accept_async(on->s, on->op, 0))
 CALL(accept, soq_accept(on->s, &socket_out, NULL))
+CALL(accept_data_async, soq_accept_data_async(on->s, on->op, some, 8))
+CALL(accept_data, soq_accept_data(on->s, some, 8, &socket_out, NULL))
+CALL(accept_into_async, soq_accept_into_async(on->s, on->op, bench.fresh))
+CALL(accept_into, soq_accept_into(on->s, bench.fresh, NULL))
+CALL(connect_data_async, soq_connect_data_async(on->s, on->op, &bench.ep, some, 8, 0))
+CALL(connect_data, soq_connect_data(on->s, &bench.ep, some, 8, 0))
+CALL(disconnect_async, soq_disconnect_async(on->s, on->op, SOQ_REUSE))
+CALL(disconnect, soq_disconnect(on->s, SOQ_REUSE))
 CALL(connect_async, soq_connect_async(on->s, on->op, &bench.ep))
 CALL(connect, soq_connect(on->s, &bench.ep))
 CALL(connect_list_async, soq_connect_list_async(on->loop, on->op, list_of(&bench.ep, 1)))
@@ -128,6 +136,8 @@ CALL(socket_get_option_text,
 CALL(socket_tcp_info, soq_socket_tcp_info(on->s, &tcp_info_out))
 CALL(multicast_join, soq_multicast_join(on->s, &bench.ep, NULL, 1))
 CALL(multicast_leave, soq_multicast_leave(on->s, &bench.ep, NULL, 1))
+CALL(multicast_block, soq_multicast_block(on->s, &bench.ep, &bench.ep, 1))
+CALL(multicast_unblock, soq_multicast_unblock(on->s, &bench.ep, &bench.ep, 1))
 CALL(send_async, soq_send_async(on->s, on->op, some, 8, 0))
 CALL(send, soq_send(on->s, some, 8, 0))
 CALL(sendv_async, soq_sendv_async(on->s, on->op, segments, 2, 0))
@@ -213,6 +223,14 @@ static const struct subject {
 	S(socket_set_timeouts, SOCKET),
 	S(accept_async, SOCKET | OP | STARTS),
 	S(accept, SOCKET),
+	S(accept_data_async, SOCKET | OP | STARTS),
+	S(accept_data, SOCKET),
+	S(accept_into_async, SOCKET | OP | STARTS),
+	S(accept_into, SOCKET),
+	S(connect_data_async, SOCKET | OP | STARTS),
+	S(connect_data, SOCKET),
+	S(disconnect_async, SOCKET | OP | STARTS),
+	S(disconnect, SOCKET),
 	S(connect_async, SOCKET | OP | STARTS),
 	S(connect, SOCKET),
 	S(connect_list_async, LOOP | OP | STARTS),
@@ -233,6 +251,8 @@ static const struct subject {
 	S(socket_tcp_info, SOCKET),
 	S(multicast_join, SOCKET),
 	S(multicast_leave, SOCKET),
+	S(multicast_block, SOCKET),
+	S(multicast_unblock, SOCKET),
 	S(send_async, SOCKET | OP | STARTS),
 	S(send, SOCKET),
 	S(sendv_async, SOCKET | OP | STARTS),

@@ -84,6 +84,31 @@ static void what_a_socket_is_gets_read_back(struct fixture *t)
 	close(fd);
 }
 
+/* The kernel keeps any number of seconds; as an int some have come out below 0. */
+static void linger_time_beyond_all_is_one_too(struct fixture *t)
+{
+	static const int times[] = { -1, INT32_MIN, INT32_MAX, 65536 };
+
+	for (unsigned i = 0; i < COUNT_OF(times); i++) {
+		struct linger linger = { .l_onoff = 1, .l_linger = times[i] };
+		struct soq_socket *s = NULL;
+		int64_t value = 0;
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		expect(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+		expect(soq_socket_adopt(t->home, fd, &s), 0);
+		expect(soq_socket_get_option(s, SOQ_OPTION_LINGER_NS, &value), 0);
+		expect(value, 65535 * 1000 * MS);
+		/* On a loop the kernel may not know of it, or close(2) would wait for it. */
+		expect(getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger,
+				  &(socklen_t){ sizeof(linger) }),
+		       0);
+		expect(linger.l_onoff, t->home == NULL);
+		expect(soq_socket_set_option(s, SOQ_OPTION_LINGER_NS, -1), 0);
+		expect(soq_close(s), 0);
+	}
+}
+
 static void timeouts_of_the_descriptor_hold(struct fixture *t)
 {
 	struct timeval ms20 = { .tv_usec = 20000 };
@@ -202,6 +227,7 @@ static void socket_leaves_at_once_after_a_poll_in_vain(struct fixture *t)
 static const struct conf_case cases[] = {
 	CASE(adopted_connection_works_and_is_given_back, "18a"),
 	SYNC_CASE(what_a_socket_is_gets_read_back, ""),
+	SYNC_CASE(linger_time_beyond_all_is_one_too, "13h"),
 	SYNC_CASE(timeouts_of_the_descriptor_hold, "20a"),
 	SYNC_CASE(what_is_no_socket_stays_the_callers, "1a"),
 	SYNC_CASE(adopted_half_shut_connection_knows_it, "7f"),

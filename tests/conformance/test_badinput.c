@@ -180,6 +180,9 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_multicast_join(B.datagram, &B.ep, NULL, 1));
 	ROW(-EINVAL, soq_multicast_leave(B.datagram, NULL, NULL, 1));
 	ROW(-EINVAL, soq_multicast_leave(B.datagram, &B.ep, &none, 1));
+	ROW(-EINVAL, soq_multicast_block(B.datagram, &B.ep, NULL, 1));
+	ROW(-EINVAL, soq_multicast_unblock(B.datagram, &B.ep, NULL, 1));
+	ROW(-EINVAL, soq_multicast_block(B.datagram, NULL, &B.ep, 1));
 	ROW(-EAFNOSUPPORT, soq_multicast_join(B.datagram, &of_another_family, NULL, 1));
 	ROW(-EOPNOTSUPP, soq_multicast_join(B.s, &B.ep, NULL, 1));
 	ROW(-ERANGE, soq_multicast_join(B.datagram, &B.ep, NULL, UINT32_MAX));
@@ -279,7 +282,7 @@ static void rows_flags(struct fixture *t)
 	ROW(-EINVAL, soq_recv_async(B.s, B.idle, some, 8, SOQ_EXACT | SOQ_PEEK));
 	ROW(-EINVAL, soq_recv(B.s, some, 8, 1u << 31));
 	ROW(-EINVAL, soq_recvv_async(B.s, B.idle, segments, 2, SOQ_MULTISHOT));
-	ROW(-EINVAL, soq_recvv(B.s, segments, 2, 1u << 8));
+	ROW(-EINVAL, soq_recvv(B.s, segments, 2, 1u << 31));
 	ROW(-EINVAL, soq_shutdown_async(B.s, B.idle, 3));
 	ROW(-EINVAL, soq_shutdown(B.s, -1));
 	ROW(-EINVAL, soq_send_to_async(B.datagram, B.idle, some, 8, SOQ_CORK, &B.datagram_ep));

@@ -142,6 +142,34 @@ static void source_is_heard_and_no_other(struct fixture *t)
 	expect(soq_close(from_two), 0);
 }
 
+static void blocked_source_is_not_heard(struct fixture *t)
+{
+	struct soq_endpoint group = endpoint("239.1.2.4:0");
+	struct soq_endpoint one = endpoint("127.0.0.1:9");
+	struct soq_socket *to = receiver(t, AF_INET, &group);
+	struct soq_socket *from_one = sender(t, AF_INET, "127.0.0.1:0", loopback());
+	struct soq_socket *from_two = sender(t, AF_INET, "127.0.0.2:0", loopback());
+
+	expect(soq_multicast_block(to, &group, &one, loopback()), -EINVAL);
+	expect(soq_multicast_join(to, &group, NULL, loopback()), 0);
+	expect(soq_multicast_unblock(to, &group, &one, loopback()), -EADDRNOTAVAIL);
+	expect(soq_multicast_block(to, &group, &one, loopback()), 0);
+	expect(soq_multicast_block(to, &group, &one, loopback()), -EADDRNOTAVAIL);
+	say(from_one, "not", &group);
+	say(from_two, "two", &group);
+	hear(to, "two");
+	expect(soq_multicast_unblock(to, &group, &one, loopback()), 0);
+	say(from_one, "one", &group);
+	hear(to, "one");
+	/* Who has joined from certain sources blocks the others anyway. */
+	expect(soq_multicast_leave(to, &group, NULL, loopback()), 0);
+	expect(soq_multicast_join(to, &group, &one, loopback()), 0);
+	expect(soq_multicast_block(to, &group, &one, loopback()), -EINVAL);
+	expect(soq_close(to), 0);
+	expect(soq_close(from_one), 0);
+	expect(soq_close(from_two), 0);
+}
+
 static void ipv6_sockets_join_groups_of_ipv4(struct fixture *t)
 {
 	struct soq_endpoint group = endpoint("[::ffff:239.1.2.3]:0");
@@ -401,6 +429,7 @@ static void interfaces_are_found(struct fixture *t)
 static const struct conf_case cases[] = {
 	SYNC_CASE(group_is_heard_until_it_is_left, ""),
 	SYNC_CASE(source_is_heard_and_no_other, ""),
+	SYNC_CASE(blocked_source_is_not_heard, "5a"),
 	SYNC_CASE(ipv6_sockets_join_groups_of_ipv4, ""),
 	SYNC_CASE(ipv6_groups_are_heard_until_they_are_left, ""),
 	SYNC_CASE(system_may_choose_the_interface, ""),

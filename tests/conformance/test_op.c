@@ -461,7 +461,7 @@ static const struct conf_case cases[] = {
 	CASE(completion_of_a_turn_comes_before_its_deadlines, "6e"),
 	CASE(sleeps_end_in_the_order_of_their_times, "1b"),
 	CASE(sleep_lasts_as_long_as_asked, "20a"),
-	CASE(op_in_flight_cannot_be_started_again, "4b"),
+	CASE(op_in_flight_cannot_be_started_again, "4b B167"),
 	CASE(op_whose_event_waits_cannot_be_started_again, "4b"),
 	CASE(start_that_fails_starts_nothing, "1a 5a"),
 	CASE(done_may_start_its_op_again_on_a_flat_stack, "4a 2g"),

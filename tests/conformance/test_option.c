@@ -72,6 +72,10 @@ static const struct sample samples[] = {
 	{ SOQ_OPTION_MULTICAST_TTL, UDP, 0, 255, 1, 0 },
 	{ SOQ_OPTION_MULTICAST_LOOPBACK, UDP, 0, 1, 1, 0 },
 	{ SOQ_OPTION_MULTICAST_ALL, UDP, 0, 1, 1, 0 },
+	{ SOQ_OPTION_URGENT_INLINE, TCP, 0, 1, 1, 0 },
+	{ SOQ_OPTION_DONT_ROUTE, IP, 0, 1, 1, 0 },
+	{ SOQ_OPTION_HEADER_INCLUDED, 0, 0, 1, 1, 0 },
+	{ SOQ_OPTION_NO_CHECKSUM, UDP, 0, 1, 1, 0 },
 };
 
 /* Those that the kernel makes something of, or that can only be read: who has them. */
@@ -89,6 +93,7 @@ static const struct sample others[] = {
 	{ SOQ_OPTION_FAST_OPEN_QUEUE, TCP, 0, INT32_MAX, 1, 0 },
 	{ SOQ_OPTION_MTU_BYTES, IP, 0, 0, 0, 0 },
 	{ SOQ_OPTION_MULTICAST_INTERFACE, UDP, 0, INT32_MAX, 1, 0 },
+	{ SOQ_OPTION_RECEIVE_LOW_WATER_BYTES, TCP, 1, INT32_MAX, 1, 0 },
 };
 
 static int64_t get(struct soq_socket *s, enum soq_option option)
@@ -240,6 +245,9 @@ static void buffers_read_twice_what_was_set(struct fixture *t)
 		expect(soq_socket_set_option(s, SOQ_OPTION_RECEIVE_BUFFER_BYTES, 8192), 0);
 		expect(get(s, SOQ_OPTION_RECEIVE_BUFFER_BYTES), 16384);
 		expect(raw(s, SOL_SOCKET, SO_RCVBUF), 16384);
+		expect(soq_option_set(s, SOL_SOCKET, SO_RCVBUF, &(int){ 10000 }, sizeof(int)), 0);
+		expect(raw(s, SOL_SOCKET, SO_RCVBUF), 20000);
+		expect(get(s, SOQ_OPTION_RECEIVE_BUFFER_BYTES), 20000);
 		expect(soq_socket_set_option(s, SOQ_OPTION_SEND_BUFFER_BYTES, 8192), 0);
 		expect(get(s, SOQ_OPTION_SEND_BUFFER_BYTES), 16384);
 		/* The kernel has limits, and is silent about them. */
@@ -338,7 +346,7 @@ static const struct conf_case cases[] = {
 	SYNC_CASE(what_is_outside_is_refused_and_changes_nothing, "5a"),
 	SYNC_CASE(what_is_for_other_sockets_is_not_supported, "5a"),
 	SYNC_CASE(what_is_read_only_says_what_the_socket_is, "5a"),
-	SYNC_CASE(buffers_read_twice_what_was_set, "5a"),
+	SYNC_CASE(buffers_read_twice_what_was_set, "5a B154"),
 	SYNC_CASE(times_reach_the_kernel_in_its_units, "5a"),
 	SYNC_CASE(none_is_minus_one, "5a"),
 	SYNC_CASE(ipv6_sockets_have_it_for_ipv4_too, "5a"),

@@ -4,6 +4,7 @@
 #include "support.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,6 +55,7 @@ static void nothing_is_told_when_the_time_passes(struct fixture *t)
 	struct many *m = many_open(t, SOQ_POLL_RECV | SOQ_POLL_PEER_END | SOQ_POLL_URGENT);
 	static const int64_t timeouts[] = { 0, 100000, 10 * MS };
 
+	expect(soq_poll_any(m->entries, 0, 0), -EINVAL);
 	for (unsigned i = 0; i < 3; i++) {
 		int64_t begin = now_ns();
 
@@ -86,6 +88,27 @@ static void all_that_are_ready_are_told(struct fixture *t)
 		expect(count_told(m, SOQ_POLL_SEND), MANY / 2);
 		expect(m->entries[0].told, SOQ_POLL_RECV);
 		expect(m->entries[2].told, 0);
+	}
+	many_close(m);
+}
+
+static void all_that_have_data_are_told(struct fixture *t)
+{
+	struct many *m = many_open(t, SOQ_POLL_RECV);
+
+	for (unsigned i = 0; i < MANY; i++)
+		expect(soq_send(m->pairs[i].a, "x", 1, 0), 1);
+	for (unsigned i = 0; i < 2; i++) {
+		expect(soq_poll_any(m->entries, MANY, FOREVER), MANY);
+		expect(count_told(m, SOQ_POLL_RECV), MANY);
+	}
+	/* Half of them are asked for room, half for data, and all have it. */
+	for (unsigned i = 0; i < MANY; i += 2)
+		m->entries[i].events = SOQ_POLL_SEND;
+	for (unsigned i = 0; i < 2; i++) {
+		expect(soq_poll_any(m->entries, MANY, FOREVER), MANY);
+		expect(count_told(m, SOQ_POLL_SEND), MANY / 2);
+		expect(count_told(m, SOQ_POLL_RECV), MANY / 2);
 	}
 	many_close(m);
 }
@@ -179,6 +202,39 @@ static void each_list_of_select_has_its_own(struct fixture *t)
 	for (unsigned i = 0; i < 3; i++)
 		expect_true(lists[i].told & SOQ_POLL_ERROR);
 	expect(soq_close(s), 0);
+}
+
+/* poll(2) refuses more of them than descriptors may be open, and one may be in many. */
+static void entries_may_be_more_than_descriptors(struct fixture *t)
+{
+	struct datagrams d[4];
+	struct soq_poll_entry entries[300];
+	struct rlimit before, few;
+	int told[2];
+	char in[4];
+
+	for (unsigned i = 0; i < COUNT_OF(d); i++)
+		d[i] = datagrams_connected(t, AF_INET);
+	for (unsigned i = 0; i < COUNT_OF(entries); i++)
+		entries[i] = entry(d[i % 4].b, i % 3 ? SOQ_POLL_RECV : SOQ_POLL_URGENT);
+	entries[299] = entry(d[2].b, SOQ_POLL_RECV | SOQ_POLL_SEND);
+	expect(soq_send(d[1].a, "x", 1, 0), 1);
+	expect(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = 50;
+	expect(setrlimit(RLIMIT_NOFILE, &few), 0);
+	told[0] = soq_poll_any(entries, COUNT_OF(entries), FOREVER);
+	told[1] = soq_poll_any(entries, COUNT_OF(entries) - 1, MS);
+	expect(setrlimit(RLIMIT_NOFILE, &before), 0);
+	/* Each is told of what it asked for, whatever its neighbours of the same socket do. */
+	expect(told[0], 51);
+	expect(told[1], 50);
+	for (unsigned i = 0; i < COUNT_OF(entries) - 1; i++)
+		expect(entries[i].told, i % 4 == 1 && i % 3 ? SOQ_POLL_RECV : 0);
+	expect(entries[299].told, SOQ_POLL_SEND);
+	expect(soq_recv(d[1].b, in, 4, 0), 1);
+	for (unsigned i = 0; i < COUNT_OF(d); i++)
+		datagrams_close(&d[i]);
 }
 
 static void listeners_and_ends_are_told(struct fixture *t)
@@ -472,11 +528,13 @@ static void shutdown_wakes_who_waits_for_detached_sockets(struct fixture *t)
 }
 
 static const struct conf_case cases[] = {
-	SYNC_CASE(nothing_is_told_when_the_time_passes, "3c 20a"),
-	SYNC_CASE(all_that_are_ready_are_told, "20a"),
-	SYNC_CASE(each_one_is_told_when_its_turn_comes, "20a"),
+	SYNC_CASE(nothing_is_told_when_the_time_passes, "3c 20a B142"),
+	SYNC_CASE(all_that_are_ready_are_told, "20a B141"),
+	SYNC_CASE(all_that_have_data_are_told, "20a B141"),
+	SYNC_CASE(each_one_is_told_when_its_turn_comes, "20a B143"),
 	SYNC_CASE(wait_ends_when_something_comes, "3c 20a"),
-	SYNC_CASE(each_list_of_select_has_its_own, "5a"),
+	SYNC_CASE(each_list_of_select_has_its_own, "5a B144"),
+	SYNC_CASE(entries_may_be_more_than_descriptors, "20a"),
 	SYNC_CASE(listeners_and_ends_are_told, "5b"),
 	SYNC_CASE(entries_without_events_are_passed_over, "5a"),
 	CASE(sockets_of_two_places_are_refused, "16a"),

@@ -5,6 +5,9 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 /* What the child is given: descriptors from 3 on, and variables. */
@@ -298,11 +301,53 @@ static void environment_changes_only_when_asked(struct fixture *t)
 	      (struct service){ .count = "x", .names = "a:b", .body = want_unset_after_a_failure });
 }
 
+/* The inode of a pidfd, where the kernel gives each process one of its own; or 0. */
+static uint64_t pidfd_number(void)
+{
+	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	struct statfs system;
+	struct stat found;
+	uint64_t number = 0;
+
+	if (fd >= 0 && fstatfs(fd, &system) == 0 && system.f_type == 0x50494446 &&
+	    fstat(fd, &found) == 0)
+		number = found.st_ino;
+	if (fd >= 0)
+		(void)close(fd);
+	return number;
+}
+
+static int want_the_right_process(struct fixture *t)
+{
+	uint64_t number = pidfd_number();
+	struct soq_listen_fd fds[2];
+	char text[24];
+
+	(void)t;
+	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+	give("LISTEN_PIDFDID", text);
+	WANT(soq_listen_fds(fds, 2, 0) == 2);
+	/* Another process had this pid: older kernels cannot tell. */
+	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)number + 1);
+	give("LISTEN_PIDFDID", text);
+	WANT(soq_listen_fds(fds, 2, 0) == (number != 0 ? 0 : 2));
+	give("LISTEN_PIDFDID", "x");
+	WANT(soq_listen_fds(fds, 2, SOQ_LISTEN_UNSET) == -EINVAL);
+	WANT(!getenv("LISTEN_PIDFDID"));
+	return 0;
+}
+
+static void pid_that_was_anothers_is_told_apart(struct fixture *t)
+{
+	serve(t, (struct service){ .count = "2", .body = want_the_right_process });
+}
+
 static const struct conf_case cases[] = {
 	SYNC_CASE(service_accepts_on_what_it_was_passed, "18a"),
 	SYNC_CASE(what_is_for_nobody_or_another_is_left_alone, "18a"),
 	SYNC_CASE(descriptors_without_names_are_unknown, "18a"),
 	SYNC_CASE(malformed_variables_are_refused, "5a"),
+	SYNC_CASE(pid_that_was_anothers_is_told_apart, "18a"),
 	SYNC_CASE(environment_changes_only_when_asked, ""),
 };
 

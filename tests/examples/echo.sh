@@ -19,7 +19,7 @@ bound=${line#echo on }
 
 for text in "hello" "the second client, after the first has gone"; do
 	answer=$("$client_program" "$bound" "$text")
-	if [ "$answer" != "$text" ]; then
+	if [ "$answer" != "Echoed text = $text" ]; then
 		echo "sent '$text', got '$answer'" >&2
 		exit 1
 	fi

@@ -174,24 +174,6 @@ check_sound() {
 	done < <(for patch in "${chosen[@]}"; do key "$patch"; done | sort -u)
 }
 
-# rows all: the rows a mutant may break; without `all` those that one has to.
-rows() {
-	local skip='	(a later stage|later:)'
-	[ -z "$1" ] || skip='^$'
-	grep '^[0-9]' "$root/tests/contract/contract.txt" | grep -vE "$skip" | cut -f 1
-	if [ -n "$1" ]; then skip='^$'; else skip='	.*	'; fi
-	grep '^B' "$root/tests/contract/behaviours.txt" | grep -vE "$skip" | cut -f 1
-}
-
-# holes: the rows that no mutant breaks, and those of mutants that are none.
-holes() {
-	local broken
-	[ -e "$root/tests/contract/contract.txt" ] || { echo "no tests/contract/contract.txt" && return; }
-	broken=$(for patch in "$mutants"/*.patch; do field row "$patch" | tr ' ' '\n'; done | LC_ALL=C sort -u)
-	comm -23 <(rows "" | LC_ALL=C sort -u) <(echo "$broken")
-	comm -13 <(rows all | LC_ALL=C sort -u) <(echo "$broken") | sed 's/$/ (no such row)/'
-}
-
 chosen=()
 for patch in "$mutants"/*.patch; do
 	# shellcheck disable=SC2053 # a pattern is wanted
@@ -246,7 +228,7 @@ for why in "$temp"/why/*; do
 	[ ! -e "$why" ] || { echo "$(basename "$why"):" && cat "$why"; }
 done
 missing=
-[ -n "$only" ] || missing=$(holes | sort -V | paste -s -d ' ')
-[ -z "$missing" ] || echo "rows without a mutant: $missing"
+[ -n "$only" ] || missing=$("$root/tests/contract/planted.py") || true
+[ -z "$missing" ] || echo "$missing"
 echo "$caught caught, $survived survived"
 [ "$survived" -eq 0 ] && [ -z "$missing" ]

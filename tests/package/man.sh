@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Installed man pages without holes: every exported function has one that says what it
-# returns and names every error its comment names; every page renders without a warning;
-# every reference leads somewhere.
+# returns and names every error its comment names; every option is in soq_options(7); every
+# page renders without a warning; every reference leads somewhere.
 #   man.sh ROOT PREFIX
 set -eu
 export LC_ALL=C.UTF-8
@@ -70,6 +70,9 @@ for function in $functions; do
 done
 for concept in "$root"/include/man/*.rst; do
 	man -M "$pages" -w 7 "$(basename "$concept" .rst)" >/dev/null || wrong "no page for $concept"
+done
+for option in $(grep -oE '^	SOQ_OPTION_[A-Z0-9_]+' "$root/include/soq/option.h"); do
+	grep -qE " $option [^ ]" "$work/soq_options.7" || wrong "soq_options(7) has no $option"
 done
 for page in "${all[@]}"; do
 	check_page "$page"
