@@ -249,12 +249,18 @@ void soqi_close_begin(struct soq_socket *s, enum soqi_close_mode mode, struct so
 	soqi_close_step(s);
 }
 
+/* Whether it was the socket that was busy, and not the loop in its trace function. */
+static bool is_busy(const struct soq_socket *s)
+{
+	return s->state == SOQI_SOCKET_BUSY && soqi_loop_check(s->loop) == 0;
+}
+
 /* Closing is the one thing that may be done to a busy socket. */
 static int close_check(struct soq_socket *s)
 {
 	int error = soqi_socket_check(s);
 
-	if (error != -EBUSY)
+	if (error != -EBUSY || !is_busy(s))
 		return error;
 	soqi_busy_leave(s);
 	return 0;
@@ -265,7 +271,7 @@ static int close_start_check(struct soq_socket *s, struct soq_op *op)
 {
 	int error = soqi_start_check(s, op);
 
-	if (error != -EBUSY || s->state != SOQI_SOCKET_BUSY || soqi_op_state(op) != SOQI_STATE_IDLE)
+	if (error != -EBUSY || !is_busy(s) || soqi_op_state(op) != SOQI_STATE_IDLE)
 		return error;
 	soqi_busy_leave(s);
 	return 0;

@@ -102,7 +102,7 @@ int soq_socket_stats(struct soq_socket *s, struct soq_socket_stats *stats)
 	    stats->size > sizeof(*stats))
 		return -EINVAL;
 	error = s->loop != NULL ? reading(soqi_loop_check(s->loop)) : 0;
-	if (error == 0 && s->state != SOQI_SOCKET_OPEN)
+	if (error == 0 && !soqi_is_alive(s))
 		error = -EBADF;
 	if (error != 0)
 		return error;

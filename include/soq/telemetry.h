@@ -74,7 +74,7 @@ enum soq_counter {
  *
  * Result: a text that lives for ever; NULL if this library has no such counter.
  * Thread: any.
- * .NET:   the counters of EventSource System.Net.Sockets
+ * .NET:   EventSource
  */
 SOQ_API const char *soq_counter_name(enum soq_counter counter);
 
@@ -85,7 +85,7 @@ SOQ_API const char *soq_counter_name(enum soq_counter counter);
  * Errors: -EINVAL  NULL, or no such counter
  *         -ECHILD, -EXDEV  as for every call
  * Thread: the loop's, in a trace function too.
- * .NET:   IncrementingPollingCounter, PollingCounter
+ * .NET:   EventSource
  */
 SOQ_API int64_t soq_loop_counter(struct soq_loop *loop, enum soq_counter counter);
 
@@ -111,7 +111,6 @@ struct soq_socket_stats {
  * Errors: -EINVAL  NULL, or `stats->size` is none this library knows
  *         -EBADF, -ECHILD, -EXDEV  as for every call
  * Thread: the loop's, in a trace function too; any, of a detached socket.
- * .NET:   (none): its counters are the process's
  */
 SOQ_API int soq_socket_stats(struct soq_socket *s, struct soq_socket_stats *stats);
 
