@@ -154,7 +154,19 @@ enum soq_trace_step {
  *          steps at once, around what the op has to say if it ends there. `result` is
  *          -ECANCELED or -ETIMEDOUT: what for, not an error, so there is no FAILED.
  *
- * A refused call (it starts nothing) is not told, nor are polls, sleeps and shutdowns.
+ * A refused call (it starts nothing) is not told, nor are polls, sleeps and shutdowns. An
+ * accept with data is told until its first bytes are there; a connect with data is a
+ * CONNECT and then a SEND.
+ *
+ * A library built with <sys/sdt.h> has the same points as probes of the provider "soq",
+ * for bpftrace, perf and gdb, on detached sockets too: connect_start, connect_stop,
+ * accept_start, accept_more, accept_stop, send_start, send_more, send_stop,
+ * receive_start, receive_more, receive_stop, close_start, close_stop, cancel_start,
+ * cancel_stop. Arguments: socket, op, and of a start the descriptor and what it is about
+ * (the address of a connect, the length of a transfer, the cause of a cancel), else the
+ * result. Unattached, each is one instruction that does nothing.
+ *
+ * .NET: EventSource's ConnectStart, ConnectStop, ConnectFailed, AcceptStart and so on
  */
 struct soq_trace_event {
 	uint32_t size; /* sizeof(struct soq_trace_event) of the library */
