@@ -8,6 +8,7 @@
 
 #include "batch.h"
 #include "endpoint.h"
+#include "parts.h"
 #include "trace.h"
 
 #include <assert.h>
@@ -206,7 +207,12 @@ static int32_t try_head(struct soqi_detached *d, struct soqi_lane *lane, bool wa
 		request->waits = waits;
 	}
 	soqi_detached_unlock(&d->s);
-	result = batch ? try_batch(&d->s, op, waits, split) : soqi_try(request);
+	if (!batch)
+		result = soqi_try(request);
+	else if (soqi_is_parts(op))
+		result = soqi_parts_try(&d->s, op);
+	else
+		result = try_batch(&d->s, op, waits, split);
 	soqi_detached_lock(&d->s);
 	return result;
 }

@@ -47,6 +47,8 @@ static uint32_t cut_flag(int cause)
 /* Messages are whole: what is behind one that was not sent may go on. */
 static bool leaves_hole(const struct soqi_lane *lane, const struct soq_op *op)
 {
+	if (op->priv.kind == SOQI_KIND_RELAY)
+		return lane->index == SOQI_LANE_SEND && op->priv.moved > 0;
 	return op->priv.kind == SOQI_KIND_SEND && op->priv.moved > 0 && !lane->whole;
 }
 
@@ -99,11 +101,12 @@ static unsigned segments_of(const struct soq_op *op)
 
 /*
  * Its notification must be about its memory and nobody else's, or what the kernel is told
- * of its bytes is true of no others.
+ * of its bytes is true of no others; and parts are no memory.
  */
 static bool is_alone(const struct soq_op *op)
 {
-	return (op->priv.flags & (SOQ_ZEROCOPY | SOQI_OP_COPIES)) == SOQ_ZEROCOPY ||
+	return soqi_is_parts(op) ||
+	       (op->priv.flags & (SOQ_ZEROCOPY | SOQI_OP_COPIES)) == SOQ_ZEROCOPY ||
 	       (op->priv.flags & (SOQ_URGENT | SOQ_DONT_ROUTE)) != 0;
 }
 
@@ -193,6 +196,17 @@ static void settle_receive(struct soqi_lane *lane, int64_t result, struct soqi_o
 	}
 }
 
+/* Its bytes are counted as they are moved; this is how it ends, or that it waits no more. */
+static void settle_relay(struct soqi_lane *lane, int64_t result, struct soqi_ops *ended)
+{
+	struct soq_op *op = lane->queue.first;
+
+	if (result >= 0)
+		end(lane, op, result, 0, ended);
+	else if (!is_transient(result) && !(result == -ECANCELED && op->priv.cause != 0))
+		end_short(lane, op, (int)result, SOQ_F_BROKEN, ended);
+}
+
 static void settle_other(struct soqi_lane *lane, int64_t result, struct soqi_ops *ended)
 {
 	struct soq_op *op = lane->queue.first;
@@ -214,6 +228,9 @@ void soqi_lane_settle(struct soqi_lane *lane, int64_t result, struct soqi_ops *e
 	case SOQI_KIND_RECV:
 	case SOQI_KIND_FIRST:
 		settle_receive(lane, result, ended);
+		break;
+	case SOQI_KIND_RELAY:
+		settle_relay(lane, result, ended);
 		break;
 	default:
 		settle_other(lane, result, ended);

@@ -21,6 +21,7 @@ enum soqi_kind {
 	SOQI_KIND_DRAIN,    /* receive lane: a finish that reads to the end of stream */
 	SOQI_KIND_RECV_BUF, /* receive lane: into a buf of a pool */
 	SOQI_KIND_FIRST, /* receive lane of one just accepted: its first bytes, see accept_data.c */
+	SOQI_KIND_RELAY, /* receive lane, its partner in a send lane: see relay.h */
 	SOQI_KIND_SEND,  /* send lane */
 	SOQI_KIND_CONNECT,    /* send lane */
 	SOQI_KIND_SHUTDOWN,   /* send lane */
@@ -50,6 +51,13 @@ enum soqi_state {
 #define SOQI_OP_COPIED  (1u << 24) /* zero copy: the kernel has told that it copied */
 #define SOQI_OP_MESSAGE (1u << 22) /* priv.message is set */
 #define SOQI_OP_SETTLED (1u << 23) /* zero copy: out of its lane, the memory not yet free */
+#define SOQI_OP_PARTS   (1u << 21) /* with SOQI_OP_BATCH: of parts, lengths are of bytes */
+
+static inline bool soqi_is_parts(const struct soq_op *op)
+{
+	return (op->priv.flags & (SOQI_OP_BATCH | SOQI_OP_PARTS)) ==
+	       (SOQI_OP_BATCH | SOQI_OP_PARTS);
+}
 
 /* The last is no lane of the contract but what carries a socket's polls: see poll.c. */
 enum soqi_lane_index { SOQI_LANE_RECV = 0, SOQI_LANE_SEND = 1, SOQI_LANE_WATCH = 2 };

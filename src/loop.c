@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The loop: made, owned, ended. */
 #include "batch.h"
+#include "parts.h"
 #include "pool.h"
 
 #include <assert.h>
@@ -87,6 +88,7 @@ static void loop_release(struct soq_loop *loop)
 	soqi_free(loop, loop->segments, SOQI_SEGMENTS * sizeof(struct iovec));
 	soqi_free(loop, loop->discard, SOQI_DISCARD_BYTES);
 	soqi_free(loop, loop->batch, sizeof(*loop->batch));
+	soqi_free(loop, loop->file_room, SOQI_PARTS_BYTES);
 	if (loop->wake_fd >= 0)
 		(void)close(loop->wake_fd);
 	soqi_owner_fini(loop);

@@ -95,6 +95,7 @@ struct soq_loop {
 	unsigned segments_used;
 	unsigned char *discard;
 	struct soqi_batch_room *batch; /* NULL before the first: see batch.h */
+	void *file_room;               /* likewise: see parts.h */
 
 	int wake_fd;
 	_Atomic(struct soq_op *) posted; /* newest first */

@@ -5,7 +5,9 @@
 #include "batch.h"
 #include "detached.h"
 #include "own.h"
+#include "parts.h"
 #include "pool.h"
+#include "relay.h"
 #include "trace.h"
 
 #include <assert.h>
@@ -65,7 +67,10 @@ void soqi_op_own(const struct soq_op *op, bool give)
 		return;
 	}
 	if (op->priv.flags & SOQI_OP_BATCH) {
-		soqi_batch_own(op, give);
+		if (soqi_is_parts(op))
+			soqi_parts_own(op, give);
+		else
+			soqi_batch_own(op, give);
 		return;
 	}
 	if (!(op->priv.flags & SOQI_OP_VECTOR)) {
@@ -146,6 +151,22 @@ static void left_lane(struct soq_loop *loop, struct soq_socket *s, struct soq_op
 		soqi_probe_stop(s, op);
 }
 
+/* What has more than its memory to give back, batches, and relays. */
+static void end_other(struct soq_loop *loop, struct soq_op *op)
+{
+	if (op->priv.flags & SOQ_ZEROCOPY) {
+		soqi_zerocopy_settle(loop, op);
+		return;
+	}
+	if (op->priv.kind == SOQI_KIND_RELAY) {
+		soqi_relay_ended(loop, op);
+		return;
+	}
+	if (soqi_is_parts(op))
+		soqi_parts_close(op);
+	soqi_op_end(loop, op, op->priv.result, op->priv.event_flags);
+}
+
 void soqi_ops_end(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *ended)
 {
 	struct soq_op *op = ended->first;
@@ -162,8 +183,8 @@ void soqi_ops_end(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *
 		left_lane(loop, s, op);
 		if (soqi_unlikely(soqi_brings_socket(op)))
 			soqi_attempt_ended(loop, op);
-		else if (soqi_unlikely(op->priv.flags & SOQ_ZEROCOPY))
-			soqi_zerocopy_settle(loop, op);
+		else if (soqi_unlikely(op->priv.flags & (SOQ_ZEROCOPY | SOQI_OP_BATCH)))
+			end_other(loop, op);
 		else
 			soqi_op_end(loop, op, op->priv.result, op->priv.event_flags);
 	}
@@ -198,6 +219,7 @@ static void cut(struct soq_loop *loop, struct soq_op *op, int cause)
 	case SOQI_KIND_RECV:
 	case SOQI_KIND_RECV_BUF:
 	case SOQI_KIND_ACCEPT:
+	case SOQI_KIND_RELAY:
 	case SOQI_KIND_FIRST:
 		lane = &s->lane[SOQI_LANE_RECV];
 		break;

@@ -6,7 +6,9 @@
  */
 #include "batch.h"
 #include "endpoint.h"
+#include "parts.h"
 #include "pool.h"
+#include "relay.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -231,7 +233,7 @@ bool soqi_waits_by_poll(const struct soq_socket *s, const struct soqi_lane *lane
 {
 	return soqi_send_must_not_wait(s, lane) || soqi_batch_serves(s, lane->queue.first) ||
 	       lane->queue.first->priv.kind == SOQI_KIND_RECV_BUF ||
-	       soqi_is_fast(lane->queue.first);
+	       soqi_is_fast(lane->queue.first) || soqi_is_relay(lane);
 }
 
 /* Whether the head of a lane needs more than one segment. */
@@ -384,7 +386,7 @@ static void submit_plain(struct soq_loop *loop, struct soq_socket *s, struct soq
 }
 
 /*
- * What never waits, so that no backend needs to know of it: shutdown(2), batches, and a
+ * What never waits, so that no backend needs to know of it: shutdown(2), batches, parts, and a
  * unix connect, which does wait where it may not (in the ring a worker thread would).
  */
 static bool done_at_once(struct soq_socket *s, struct soqi_lane *lane)
@@ -401,7 +403,8 @@ static bool done_at_once(struct soq_socket *s, struct soqi_lane *lane)
 	else if (soqi_is_fast(op) && s->loop->dead == 0)
 		lane->result = soqi_fast_step(s, op);
 	else if (soqi_batch_serves(s, op))
-		lane->result = soqi_batch_serve(s, lane);
+		lane->result = soqi_is_parts(op) ? soqi_parts_serve(s, lane)
+						 : soqi_batch_serve(s, lane);
 	else
 		return false;
 	/* No fast open here: a request as ever. */
@@ -453,6 +456,10 @@ static void serve(struct soq_loop *loop, struct soqi_lane *lane)
 	}
 	if (must_wait(s, lane) || !soqi_receive_may_go(loop, s, lane))
 		return;
+	if (soqi_unlikely(soqi_is_relay(lane)) && !soqi_relay_go(loop, lane)) {
+		soqi_close_step(s);
+		return;
+	}
 	if (lane->whole && lane->index == SOQI_LANE_SEND && lane->queue.first != NULL)
 		soqi_datagrams_send(loop, s, lane);
 	soqi_lane_take(lane, SOQI_REQUEST_SEGMENTS, SOQI_REQUEST_BYTES, &ended);

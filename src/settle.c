@@ -6,6 +6,7 @@
 #include "batch.h"
 #include "count.h"
 #include "pool.h"
+#include "relay.h"
 #include "trace.h"
 
 #include <assert.h>
@@ -206,7 +207,7 @@ static void count(struct soq_socket *s, const struct soqi_lane *lane, int32_t re
 	uint64_t size_bytes = (uint64_t)result;
 	uint64_t messages = 0;
 
-	if (op->priv.flags & SOQI_OP_BATCH) {
+	if ((op->priv.flags & SOQI_OP_BATCH) && !soqi_is_parts(op)) {
 		const struct soq_message *m = soqi_batch_current(op);
 
 		messages = (uint64_t)result;
@@ -232,7 +233,7 @@ void soqi_transfer_settle(struct soq_socket *s, struct soqi_lane *lane, int32_t 
 	uint32_t flags = 0;
 
 	result = receives ? soqi_judge_receive(s, result) : soqi_judge_send(s, result);
-	if (!receives && soqi_unlikely(soqi_has_messages(op)))
+	if (!receives && soqi_unlikely(soqi_has_messages(op)) && !soqi_is_parts(op))
 		result = soqi_split_judge(s, op, result);
 	if (result >= 0)
 		count(s, lane, result);
@@ -354,6 +355,9 @@ static void settle_lane(struct soq_loop *loop, struct soqi_lane *lane)
 		break;
 	case SOQI_KIND_DRAIN:
 		settle_drain(s, lane, &ended);
+		break;
+	case SOQI_KIND_RELAY:
+		soqi_relay_settle(s, lane, &ended);
 		break;
 	case SOQI_KIND_SHUTDOWN:
 	case SOQI_KIND_DISCONNECT:

@@ -173,6 +173,7 @@ struct soqi_transfer {
 	struct soq_endpoint *address; /* whom to, or where to write from whom; NULL for none */
 	struct soq_message *message;  /* of the calls that take one, or NULL */
 	bool batch;                   /* `data` is `count` messages */
+	bool parts;                   /* with `batch`: what `op` knows already, see parts.h */
 	bool now;                     /* a synchronous call that does not wait */
 };
 

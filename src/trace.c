@@ -43,7 +43,7 @@ static const struct soq_endpoint *peer_of(const struct soq_op *op, bool begins)
 	case SOQI_KIND_CONNECT:
 		return op->priv.data;
 	case SOQI_KIND_SEND:
-		return op->priv.address;
+		return soqi_is_parts(op) ? NULL : op->priv.address;
 	case SOQI_KIND_RECV:
 		return begins || op->priv.result < 0 ? NULL : op->priv.address;
 	default:

@@ -4,6 +4,7 @@
 #include "count.h"
 #include "detached.h"
 #include "endpoint.h"
+#include "parts.h"
 #include "pool.h"
 #include "trace.h"
 
@@ -177,6 +178,8 @@ int soqi_transfer_check(const struct soq_socket *s, struct soq_op *op,
 
 	if (soqi_likely(!t->batch))
 		return soqi_transfer_check_one(s, op, t, waits);
+	if (t->parts)
+		return soqi_parts_check_socket(s);
 	error = soqi_batch_check(s, t);
 	if (error != 0)
 		return error;

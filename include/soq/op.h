@@ -21,6 +21,7 @@ extern "C" {
 #define SOQ_F_BROKEN    (1u << 3) /* a short result: the connection broke; the error comes next */
 #define SOQ_F_TRUNCATED (1u << 4) /* the message was longer than the memory: its rest is lost */
 #define SOQ_F_COPIED    (1u << 5) /* of a zero-copy send: the bytes were copied after all */
+#define SOQ_F_TO        (1u << 6) /* of a relay: the socket it sends on has ended it */
 
 /**
  * One completion, by value.
@@ -137,7 +138,10 @@ struct soq_op {
 		struct soq_op *timer_child;
 		struct soq_op *timer_next;
 		struct soq_op *timer_prev;
-		struct msghdr header;
+		union {
+			struct msghdr header;
+			uint64_t part[7];
+		};
 		struct iovec whole;
 		uint64_t reserved[3];
 	} priv;

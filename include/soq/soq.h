@@ -8,6 +8,7 @@
 #include <soq/connect.h>
 #include <soq/endpoint.h>
 #include <soq/error.h>
+#include <soq/file.h>
 #include <soq/loop.h>
 #include <soq/message.h>
 #include <soq/multicast.h>
@@ -15,6 +16,7 @@
 #include <soq/option.h>
 #include <soq/poll.h>
 #include <soq/pool.h>
+#include <soq/relay.h>
 #include <soq/service.h>
 #include <soq/socket.h>
 #include <soq/stream.h>

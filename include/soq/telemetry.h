@@ -154,7 +154,8 @@ enum soq_trace_step {
  *          steps at once, around what the op has to say if it ends there. `result` is
  *          -ECANCELED or -ETIMEDOUT: what for, not an error, so there is no FAILED.
  *
- * A refused call (it starts nothing) is not told, nor are polls, sleeps and shutdowns. An
+ * A refused call (it starts nothing) is not told, nor are polls, sleeps, shutdowns and
+ * relays. An
  * accept with data is told until its first bytes are there; a connect with data is a
  * CONNECT and then a SEND.
  *
@@ -166,7 +167,7 @@ enum soq_trace_step {
  * (the address of a connect, the length of a transfer, the cause of a cancel), else the
  * result. Unattached, each is one instruction that does nothing.
  *
- * .NET: EventSource's ConnectStart, ConnectStop, ConnectFailed, AcceptStart and so on
+ * .NET: EventSource
  */
 struct soq_trace_event {
 	uint32_t size; /* sizeof(struct soq_trace_event) of the library */

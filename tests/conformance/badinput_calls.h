@@ -17,6 +17,7 @@ struct bench {
 	struct soq_socket *datagram; /* bound, not connected */
 	struct soq_endpoint datagram_ep;
 	int fd;                     /* of a socket that is nobody's */
+	int file;                   /* of 8 bytes */
 	struct soq_op *idle, *busy; /* done is set */
 	struct soq_op *quiet;       /* in flight, without done */
 	struct soq_endpoint ep;
@@ -39,6 +40,7 @@ static struct bench bench;
 static struct soq_event an_event;
 static char some[64];
 static const struct iovec segments[] = { { some, 8 }, { some + 8, 8 } };
+static struct soq_part parts[] = { { .data = some, .size_bytes = 8 }, { 0 } };
 
 #define HUGE31   ((size_t)INT32_MAX + 1)
 #define TOO_LONG ((size_t)SSIZE_MAX + 1)
@@ -142,6 +144,11 @@ CALL(send_async, soq_send_async(on->s, on->op, some, 8, 0))
 CALL(send, soq_send(on->s, some, 8, 0))
 CALL(sendv_async, soq_sendv_async(on->s, on->op, segments, 2, 0))
 CALL(sendv, soq_sendv(on->s, segments, 2, 0))
+CALL(relay_async, soq_relay_async(on->s, on->op, bench.s, 0))
+CALL(send_parts_async, soq_send_parts_async(on->s, on->op, parts, 2, 0))
+CALL(send_parts, soq_send_parts(on->s, parts, 2, 0))
+CALL(send_file_async, soq_send_file_async(on->s, on->op, bench.file, 0, 8, 0))
+CALL(send_file, soq_send_file(on->s, bench.file, 0, 0, 0))
 CALL(recv_async, soq_recv_async(on->s, on->op, some, 8, 0))
 CALL(recv, soq_recv(on->s, some, 8, 0))
 CALL(recvv_async, soq_recvv_async(on->s, on->op, segments, 2, 0))
@@ -257,6 +264,11 @@ static const struct subject {
 	S(send, SOCKET),
 	S(sendv_async, SOCKET | OP | STARTS),
 	S(sendv, SOCKET),
+	S(relay_async, SOCKET | OP | STARTS),
+	S(send_parts_async, SOCKET | OP | STARTS),
+	S(send_parts, SOCKET),
+	S(send_file_async, SOCKET | OP | STARTS),
+	S(send_file, SOCKET),
 	S(recv_async, SOCKET | OP | STARTS),
 	S(recv, SOCKET),
 	S(recvv_async, SOCKET | OP | STARTS),

@@ -33,6 +33,14 @@ static struct soq_message *telling(uint32_t what)
 	return message;
 }
 
+static struct soq_part *part_of(uint32_t kind, uint64_t size_bytes)
+{
+	static struct soq_part part;
+
+	part = (struct soq_part){ .kind = kind, .size_bytes = size_bytes };
+	return &part;
+}
+
 /* The public functions that a row was tried for. */
 static char tried[192][40];
 static unsigned tried_count;
@@ -90,6 +98,12 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_send(B.s, NULL, 8, 0));
 	ROW(-EINVAL, soq_sendv_async(B.s, B.idle, NULL, 1, 0));
 	ROW(-EINVAL, soq_sendv(B.s, NULL, 1, 0));
+	ROW(-EINVAL, soq_relay_async(B.s, B.idle, NULL, 0));
+	ROW(-EINVAL, soq_send_parts_async(B.s, B.idle, NULL, 1, 0));
+	ROW(-EINVAL, soq_send_parts(B.s, NULL, 1, 0));
+	ROW(-EINVAL, soq_send_parts(B.s, part_of(SOQ_PART_MEMORY, 1), 1, 0));
+	ROW(-EINVAL, soq_send_parts(B.s, part_of(SOQ_PART_PATH, 0), 1, 0));
+	ROW(-EINVAL, soq_send_parts(B.detached, NULL, 1, 0));
 	ROW(-EINVAL, soq_recv_async(B.s, B.idle, NULL, 8, 0));
 	ROW(-EINVAL, soq_recv(B.s, NULL, 8, 0));
 	ROW(-EINVAL, soq_recvv_async(B.s, B.idle, NULL, 1, 0));
@@ -214,6 +228,17 @@ static void rows_states(struct fixture *t)
 	ROW(-ENOTCONN, soq_send_async(B.fresh, B.idle, some, 8, 0));
 	ROW(-ENOTCONN, soq_send(B.fresh, some, 8, 0));
 	ROW(-ENOTCONN, soq_sendv(B.fresh, segments, 2, 0));
+	ROW(-EINVAL, soq_relay_async(B.s, B.idle, B.detached, 0));
+	ROW(-EBADF, soq_relay_async(B.s, B.idle, B.closed, 0));
+	ROW(-ENOTCONN, soq_relay_async(B.s, B.idle, B.fresh, 0));
+	ROW(-ENOTCONN, soq_relay_async(B.fresh, B.idle, B.s, 0));
+	ROW(-ENOTCONN, soq_relay_async(B.s, B.idle, B.listener, 0));
+	ROW(-EOPNOTSUPP, soq_relay_async(B.s, B.idle, B.datagram, 0));
+	ROW(-ENOTCONN, soq_send_parts(B.fresh, parts, 2, 0));
+	ROW(-ENOTCONN, soq_send_file_async(B.fresh, B.idle, B.file, 0, 0, 0));
+	ROW(-ENOTCONN, soq_send_file(B.detached, B.file, 0, 0, 0));
+	ROW(-EOPNOTSUPP, soq_send_parts(B.datagram, parts, 2, 0));
+	ROW(-EOPNOTSUPP, soq_send_file_async(B.datagram, B.idle, B.file, 0, 0, 0));
 	ROW(-ENOTCONN, soq_recv_async(B.fresh, B.idle, some, 8, 0));
 	ROW(-ENOTCONN, soq_recv(B.listener, some, 8, 0));
 	ROW(-ENOTCONN, soq_shutdown_async(B.fresh, B.idle, SOQ_SHUTDOWN_SEND));
@@ -277,6 +302,12 @@ static void rows_flags(struct fixture *t)
 	ROW(-EINVAL, soq_send(B.s, some, 8, 1u << 16));
 	ROW(-EINVAL, soq_sendv_async(B.s, B.idle, segments, 2, SOQ_PEEK));
 	ROW(-EINVAL, soq_sendv(B.s, segments, 2, SOQ_MULTISHOT));
+	ROW(-EINVAL, soq_relay_async(B.s, B.idle, B.peer, SOQ_CORK));
+	ROW(-EINVAL, soq_send_parts_async(B.s, B.idle, parts, 2, SOQ_LAZY));
+	ROW(-EINVAL, soq_send_parts(B.s, parts, 2, 1u << 12));
+	ROW(-EINVAL, soq_send_parts(B.s, part_of(3, 0), 1, 0));
+	ROW(-EINVAL, soq_send_file_async(B.s, B.idle, B.file, 0, 0, SOQ_ZEROCOPY));
+	ROW(-EINVAL, soq_send_file(B.s, B.file, 0, 0, 1u << 15));
 	ROW(-EINVAL, soq_recv_async(B.s, B.idle, some, 8, SOQ_CORK));
 	ROW(-EINVAL, soq_recv_async(B.s, B.idle, some, 8, SOQ_LAZY));
 	ROW(-EINVAL, soq_recv_async(B.s, B.idle, some, 8, SOQ_EXACT | SOQ_PEEK));
@@ -408,6 +439,14 @@ static void rows_lengths(struct fixture *t)
 	ROW(-EINVAL, soq_recvv_async(B.s, B.idle, empty_segment, 1, 0));
 	ROW(-EINVAL, soq_recvv(B.s, empty_segment, 1, 0));
 	ROW(-EINVAL, soq_sendv_async(B.s, B.idle, segments, 0, 0));
+	ROW(-EINVAL, soq_send_parts_async(B.s, B.idle, parts, 0, 0));
+	ROW(-EINVAL, soq_send_parts(B.s, parts, SOQ_SEGMENTS_MAX + 1, 0));
+	ROW(-EINVAL, soq_send_file_async(B.s, B.idle, B.file, 9, 0, 0));
+	ROW(-EINVAL, soq_send_file_async(B.s, B.idle, B.file, 1, 8, 0));
+	ROW(-EINVAL, soq_send_file(B.s, B.file, UINT64_MAX, 2, 0));
+	ROW(-EINVAL, soq_send_file(B.s, B.file, 2, UINT64_MAX, 0));
+	ROW(-EINVAL, soq_send_file(B.s, -1, 0, 0, 0));
+	ROW(-EINVAL, soq_send_file(B.s, B.fd, 0, 0, 0));
 	ROW(-EINVAL, soq_sendv_async(B.s, B.idle, segments, SOQ_SEGMENTS_MAX + 1, 0));
 	ROW(-EINVAL, soq_recvv_async(B.s, B.idle, segments, UINT32_MAX, 0));
 	ROW(-EINVAL, soq_sendv_async(B.s, B.idle, null_segment, 2, 0));
@@ -506,6 +545,8 @@ static void bench_open(struct fixture *t)
 	expect(soq_socket_local(bench.datagram, &bench.datagram_ep), 0);
 	bench.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	expect_true(bench.fd >= 0);
+	bench.file = memfd_create("soq", MFD_CLOEXEC);
+	expect(write(bench.file, some, 8), 8);
 	bench.receive = probe(t);
 	bench.sleep = probe_quiet(t);
 	bench.idle = &probe(t)->op;
@@ -543,6 +584,7 @@ static void bench_close(struct fixture *t)
 	expect(soq_close(bench.detached), 0);
 	expect(soq_close(bench.datagram), 0);
 	close(bench.fd);
+	close(bench.file);
 	munmap(bench.fake, 4096);
 }
 
