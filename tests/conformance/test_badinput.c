@@ -113,6 +113,7 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_socket_attach(B.loop, B.detached, NULL));
 	ROW(-EINVAL, soq_socket_attach(B.loop, NULL, &socket_out));
 	ROW(-EINVAL, soq_socket_info(B.s, NULL));
+	ROW(-EINVAL, soq_socket_stats(B.s, NULL));
 	ROW(-EINVAL, soq_connect_list_async(B.loop, B.idle, NULL));
 	ROW(-EINVAL, soq_connect_list_async(B.loop, B.idle, list_of(NULL, 1)));
 	ROW(-EINVAL, soq_connect_list(B.loop, list_of(&B.ep, 1), 0, NULL));
@@ -371,6 +372,10 @@ static void rows_flags(struct fixture *t)
 	ROW(-EINVAL, soq_poll_any(entry_of(B.s, 1u << 6), 1, 0));
 	ROW(-EINVAL, soq_poll_any(entry_of(B.s, 0), 1, 0));
 	ROW(-EINVAL, soq_socket_info(B.s, &(struct soq_socket_info){ .size = 1 }));
+	ROW(-EINVAL, soq_socket_stats(B.s, &(struct soq_socket_stats){ .size = 1 }));
+	ROW(-EINVAL, soq_loop_counter(B.loop, SOQ_COUNTER_COUNT));
+	ROW(-EINVAL, soq_loop_counter(B.loop, (enum soq_counter) - 1));
+	ROW(1, soq_counter_name((enum soq_counter)INT32_MAX) == NULL);
 	ROW(-EINVAL, soq_loop_run(B.loop, (enum soq_run)3, 0));
 	ROW(-EINVAL, soq_loop_create(&(struct soq_loop_options){ .size = 1 }, &loop_out));
 	ROW(-EINVAL,
