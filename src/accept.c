@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Accepting: sockets that arrive, and waiting when there is no room for them. */
 #include "detached.h"
+#include "trace.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -13,19 +14,26 @@ static void drop(int fd)
 	(void)close(fd);
 }
 
+static void count(struct soq_loop *loop, struct soq_socket *s)
+{
+	loop->stats.accepts++;
+	s->messages[SOQI_LANE_RECV]++;
+}
+
 void soqi_accept_arrived(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op, int fd)
 {
 	struct soq_socket *accepted;
 
 	if (fd < 0)
 		return;
-	loop->stats.accepts++;
 	if (s->state != SOQI_SOCKET_OPEN) {
 		drop(fd);
 		return;
 	}
 	if (op->priv.segment == SOQI_TARGET_WAITS) {
-		if (!soqi_target_arrived(op, fd))
+		if (soqi_target_arrived(op, fd))
+			count(loop, s);
+		else
 			drop(fd);
 		return;
 	}
@@ -41,6 +49,7 @@ void soqi_accept_arrived(struct soq_loop *loop, struct soq_socket *s, struct soq
 	soqi_socket_is(accepted, fd, s->family, s->type, s->protocol);
 	accepted->credentials = s->credentials; /* the kernel hands it down */
 	accepted->phase = SOQI_PHASE_CONNECTED;
+	count(loop, s);
 	soqi_op_more(loop, op, accepted);
 	if (op->priv.events >= SOQI_ARRIVALS_MAX) {
 		s->lane[SOQI_LANE_RECV].cancel_wanted = true;
@@ -129,6 +138,7 @@ void soqi_accept_settle(struct soq_loop *loop, struct soq_socket *s, struct soqi
 void soqi_accept_start(struct soq_socket *s, struct soq_op *op, uint32_t flags,
 		       struct soq_socket *target, void *buffer, size_t size_bytes)
 {
+	SOQI_PROBE_START(accept, s, op, s->fd, 0);
 	op->priv.data = buffer;
 	op->priv.length = size_bytes;
 	soqi_op_start(s->loop, s, op, SOQI_KIND_ACCEPT, flags);

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -258,7 +259,10 @@ static int move(struct soq_socket *s, struct soq_loop *loop, struct soq_socket *
 	to->error = s->error;
 	to->shut_send = s->shut_send;
 	to->credentials = s->credentials;
-	to->multicast_interface = s->multicast_interface;
+	if (s->family == AF_INET)
+		to->multicast_interface = s->multicast_interface;
+	memcpy(to->bytes, s->bytes, sizeof(to->bytes));
+	memcpy(to->messages, s->messages, sizeof(to->messages));
 	to->reuse_chosen = s->reuse_chosen;
 	to->epipe_seen = s->epipe_seen;
 	to->fin_seen = s->fin_seen;

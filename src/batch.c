@@ -287,7 +287,6 @@ bool soqi_receive_is_shut(int fd)
 int32_t soqi_batch_serve(struct soq_socket *s, struct soqi_lane *lane)
 {
 	struct soq_op *op = lane->queue.first;
-	const struct soq_message *m = soqi_batch_current(op);
 	struct soq_loop *loop = s->loop;
 	int32_t result;
 
@@ -302,11 +301,5 @@ int32_t soqi_batch_serve(struct soq_socket *s, struct soqi_lane *lane)
 			      : false;
 	loop->stats.requests++;
 	loop->stats.completions += result != -EAGAIN;
-	for (int32_t i = 0; (op->priv.flags & SOQI_OP_BATCH) && i < result; i++) {
-		if (lane->index == SOQI_LANE_RECV)
-			loop->stats.bytes_received += m[i].length_bytes;
-		else
-			loop->stats.bytes_sent += m[i].length_bytes;
-	}
 	return result;
 }

@@ -8,6 +8,7 @@
  * returned, the final event as well. Only an op that was cut short is not: what it has
  * is delivered, so that who waits for its end need not return anything first.
  */
+#include "count.h"
 #include "pool.h"
 
 #include <assert.h>
@@ -58,7 +59,7 @@ static void adapt(struct soq_socket *s, const struct soq_pool *pool, size_t size
 	} else {
 		s->buf_small_count = 0;
 	}
-	s->buf_class = (uint8_t)now;
+	s->buf_class = now & 3u;
 }
 
 static void append(struct soqi_carriers *carriers, struct soq_op *op)
@@ -99,7 +100,7 @@ void soqi_carry_regate(struct soq_socket *s)
 	}
 }
 
-void soqi_carry(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op, struct soq_buf *buf)
+void soqi_carry(struct soq_socket *s, struct soq_op *op, struct soq_buf *buf)
 {
 	struct soq_pool *pool = soqi_pool_of(op);
 
@@ -112,7 +113,7 @@ void soqi_carry(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op, 
 	else
 		op->priv.buf_first = buf;
 	op->priv.buf_last = buf;
-	loop->stats.bytes_received += buf->size_bytes;
+	soqi_count_received(s, buf->size_bytes, !soqi_is_stream(s));
 	if (soqi_unlikely(s->lent_count >= pool->share))
 		soqi_carry_regate(s);
 	adapt(s, pool, buf->size_bytes);

@@ -7,6 +7,7 @@
  */
 #include "detached.h"
 #include "pool.h"
+#include "trace.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -87,7 +88,11 @@ static void close_end(struct soq_socket *s)
 {
 	struct soq_loop *loop = s->loop;
 	struct soq_op *op = s->close_op;
+	int64_t result = op != NULL ? op->priv.result : 0;
 
+	SOQI_PROBE_END(close_stop, s, op, result);
+	if (soqi_unlikely(loop->traces))
+		soqi_trace_stop(loop, SOQ_TRACE_CLOSE, s, op, result);
 	loop->closing--;
 	s->close_op = NULL;
 	soqi_slot_free(s);
@@ -106,8 +111,6 @@ static void close_now(struct soq_socket *s)
 	(void)close(s->fd);
 	s->fd = -1;
 	s->finish = SOQI_FINISH_NONE;
-	soqi_free(loop, s->linger_op, sizeof(*s->linger_op));
-	s->linger_op = NULL;
 	soqi_watch_free(s);
 	/* What waited there may have been cancelled since. */
 	for (unsigned i = 0; i < 2; i++)
@@ -182,15 +185,12 @@ void soqi_finish_cut(struct soq_socket *s, int cause)
 /* A close whose linger is positive goes on in the background, on the op kept for it. */
 static bool lingers(const struct soq_socket *s, enum soqi_close_mode mode)
 {
-	return mode == SOQI_CLOSE_PLAIN && s->linger_op != NULL && s->linger_s > 0 &&
-	       s->phase == SOQI_PHASE_CONNECTED && soqi_is_connection(s);
+	return mode == SOQI_CLOSE_PLAIN && s->linger_s > 0 && s->phase == SOQI_PHASE_CONNECTED &&
+	       soqi_is_connection(s);
 }
 
-static void linger_begin(struct soq_socket *s)
+static void linger_begin(struct soq_socket *s, struct soq_op *op)
 {
-	struct soq_op *op = s->linger_op;
-
-	s->linger_op = NULL;
 	/* A close_async() is told when the linger has ended. */
 	if (s->close_op != NULL) {
 		soqi_free(s->loop, op, sizeof(*op));
@@ -211,6 +211,7 @@ static void linger_begin(struct soq_socket *s)
 void soqi_close_begin(struct soq_socket *s, enum soqi_close_mode mode, struct soq_op *op)
 {
 	struct soq_loop *loop = s->loop;
+	struct soq_op *kept = s->linger_op;
 	bool dropped;
 
 	assert(s->state == SOQI_SOCKET_OPEN);
@@ -219,6 +220,9 @@ void soqi_close_begin(struct soq_socket *s, enum soqi_close_mode mode, struct so
 	s->close_op = op;
 	if (op != NULL)
 		op->priv.result = 0;
+	SOQI_PROBE_START(close, s, op, s->fd, 0);
+	if (soqi_unlikely(loop->traces))
+		soqi_trace_start(loop, SOQ_TRACE_CLOSE, s, op, 0);
 	s->reset = mode == SOQI_CLOSE_ABORT;
 	if (soqi_unlikely(s->on_its_way))
 		soqi_attempt_drop(s);
@@ -230,16 +234,25 @@ void soqi_close_begin(struct soq_socket *s, enum soqi_close_mode mode, struct so
 	dropped = soqi_carry_drop(s);
 	lane_stop(s, &s->lane[SOQI_LANE_RECV]);
 	soqi_watch_stop(s);
-	if (lingers(s, mode))
-		linger_begin(s);
-	else if (mode == SOQI_CLOSE_FINISH && (soqi_carries(s) || !soqi_is_connection(s)))
+	if (kept != NULL && lingers(s, mode)) {
+		linger_begin(s, kept);
+		kept = NULL;
+	} else if (mode == SOQI_CLOSE_FINISH && (soqi_carries(s) || !soqi_is_connection(s))) {
 		s->finish = SOQI_FINISH_FLUSH;
-	else
+	} else {
 		lane_stop(s, &s->lane[SOQI_LANE_SEND]);
+	}
+	soqi_free(loop, kept, sizeof(*kept));
 	/* As the kernel does with bytes nobody has read. */
 	if (dropped && s->finish == SOQI_FINISH_NONE)
 		s->reset = true;
 	soqi_close_step(s);
+}
+
+/* Whether it was the socket that was busy, and not the loop in its trace function. */
+static bool is_busy(const struct soq_socket *s)
+{
+	return s->state == SOQI_SOCKET_BUSY && soqi_loop_check(s->loop) == 0;
 }
 
 /* Closing is the one thing that may be done to a busy socket. */
@@ -247,7 +260,7 @@ static int close_check(struct soq_socket *s)
 {
 	int error = soqi_socket_check(s);
 
-	if (error != -EBUSY)
+	if (error != -EBUSY || !is_busy(s))
 		return error;
 	soqi_busy_leave(s);
 	return 0;
@@ -258,7 +271,7 @@ static int close_start_check(struct soq_socket *s, struct soq_op *op)
 {
 	int error = soqi_start_check(s, op);
 
-	if (error != -EBUSY || s->state != SOQI_SOCKET_BUSY || soqi_op_state(op) != SOQI_STATE_IDLE)
+	if (error != -EBUSY || !is_busy(s) || soqi_op_state(op) != SOQI_STATE_IDLE)
 		return error;
 	soqi_busy_leave(s);
 	return 0;

@@ -2,6 +2,7 @@
 /* Connecting, and what waits behind a connect. */
 #include "detached.h"
 #include "endpoint.h"
+#include "trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -132,6 +133,23 @@ void soqi_connect_begin(struct soq_socket *s, struct soq_op *op, const struct so
 		s->was_connected = s->phase == SOQI_PHASE_CONNECTED;
 	s->was_shut = s->shut_send;
 	s->phase = SOQI_PHASE_CONNECTING;
+	s->loop->stats.connects_in_flight++;
+	SOQI_PROBE_START(connect, s, op, s->fd, (const void *)&ep->addr);
+	if (soqi_unlikely(s->loop->traces))
+		soqi_trace_start(s->loop, SOQ_TRACE_CONNECT, s, op, 0);
+}
+
+void soqi_connect_ended(struct soq_loop *loop, struct soq_socket *s, const struct soq_op *op,
+			int64_t result)
+{
+	loop->stats.connects_in_flight--;
+	if (result == 0)
+		loop->stats.connects++;
+	else
+		loop->stats.connects_failed++;
+	SOQI_PROBE_END(connect_stop, s, op, result);
+	if (soqi_unlikely(loop->traces))
+		soqi_trace_stop(loop, SOQ_TRACE_CONNECT, s, op, result);
 }
 
 int soq_connect_async(struct soq_socket *s, struct soq_op *op, const struct soq_endpoint *ep)

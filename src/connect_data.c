@@ -8,9 +8,11 @@
  * connect(2), so a refusal is the op's as ever. It is not IORING_OP_SENDMSG since that has
  * no result to tell "sent, and not connected yet" by.
  */
+#include "count.h"
 #include "detached.h"
 #include "endpoint.h"
 #include "own.h"
+#include "trace.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -74,12 +76,16 @@ void soqi_connect_data_go(struct soq_loop *loop, struct soqi_lane *lane, struct 
 		soqi_lane_settle(lane, 0, ended);
 		return;
 	}
+	soqi_connect_ended(loop, op->priv.socket, op, 0);
 	op->priv.kind = SOQI_KIND_SEND;
 	op->priv.data = op->priv.whole.iov_base;
 	op->priv.message = NULL;
 	op->priv.segment_count = 1;
 	op->priv.segment_offset = 0;
-	loop->stats.bytes_sent += sent;
+	SOQI_PROBE_START(send, op->priv.socket, op, op->priv.socket->fd, op->priv.length);
+	if (soqi_unlikely(loop->traces))
+		soqi_trace_op_start(loop, op);
+	soqi_count_sent(op->priv.socket, sent, 0);
 	soqi_lane_settle(lane, sent > 0 ? (int64_t)sent : -EAGAIN, ended);
 }
 

@@ -65,8 +65,6 @@ static void settle_one(struct soq_loop *loop, struct soq_socket *s, struct soqi_
 {
 	struct soqi_ops ended = { NULL, NULL };
 
-	if (result > 0)
-		loop->stats.bytes_sent += (uint64_t)result;
 	lane->taken = 1;
 	soqi_transfer_settle(s, lane, result, &ended);
 	soqi_ops_end(loop, s, &ended);

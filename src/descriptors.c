@@ -196,7 +196,7 @@ static unsigned rest_of(const struct soq_message *m, uint64_t skip, struct iovec
 	return count;
 }
 
-static bool tells_credentials(int fd)
+bool soqi_credentials_told(int fd)
 {
 	int on = 0;
 	socklen_t size_bytes = sizeof(on);
@@ -207,7 +207,7 @@ static bool tells_credentials(int fd)
 /* Exactly what is wanted: into what is left over the kernel would put descriptors. */
 static size_t room_of(const struct soq_socket *s, const struct soq_message *m)
 {
-	size_t room = tells_credentials(s->fd) ? CMSG_SPACE(sizeof(struct ucred)) : 0;
+	size_t room = soqi_credentials_told(s->fd) ? CMSG_SPACE(sizeof(struct ucred)) : 0;
 
 	if (m->descriptor_max > 0)
 		room += CMSG_LEN(m->descriptor_max * sizeof(int));
@@ -262,7 +262,7 @@ void soqi_descriptors_drop(struct soq_message *message)
 
 void soqi_credentials_note(struct soq_socket *s)
 {
-	bool tells = s->family == AF_UNIX && tells_credentials(s->fd);
+	bool tells = s->family == AF_UNIX && soqi_credentials_told(s->fd);
 
 	if (soqi_is_detached(s))
 		soqi_detached_lock(s);

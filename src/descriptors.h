@@ -35,6 +35,8 @@ int32_t soqi_descriptors_receive(const struct soq_socket *s, struct soq_message 
 /* Closes what has come: nobody will be told of it. */
 void soqi_descriptors_drop(struct soq_message *message);
 
+/* Whether the kernel tells the unix socket `fd` who has sent a message. */
+bool soqi_credentials_told(int fd);
 /* Remembers whether the kernel tells a unix socket who has sent a message. */
 void soqi_credentials_note(struct soq_socket *s);
 /* Switches it on or off. */

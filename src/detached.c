@@ -10,6 +10,7 @@
 #include "descriptors.h"
 #include "endpoint.h"
 #include "parts.h"
+#include "trace.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -311,7 +312,12 @@ int64_t soqi_detached_transfer(struct soq_socket *s, const struct soqi_transfer 
 		error = soqi_transfer_begin(s, t, op);
 	if (error == 0) {
 		d->transfers[t->index]++;
+		if (t->index == SOQI_LANE_SEND)
+			SOQI_PROBE_START(send, s, op, s->fd, op->priv.length);
+		else
+			SOQI_PROBE_START(receive, s, op, s->fd, op->priv.length);
 		transfer(d, t, op, flags, event);
+		soqi_probe_stop(s, op);
 		d->transfers[t->index]--;
 		(void)pthread_cond_broadcast(&d->told);
 	}
@@ -379,8 +385,10 @@ int soqi_detached_close(struct soq_socket *s, bool abort)
 	if (abort && soqi_is_connection(s))
 		soqi_reset_on_close(s->fd);
 	soqi_path_remove(s);
+	SOQI_PROBE_START(close, s, NULL, s->fd, 0);
 	/* It lingers, if that was asked for. */
 	(void)close(s->fd);
+	SOQI_PROBE_END(close_stop, s, NULL, 0);
 	soqi_detached_free(s);
 	return 0;
 }

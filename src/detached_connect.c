@@ -4,6 +4,7 @@
 #include "detached.h"
 
 #include "endpoint.h"
+#include "trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -48,6 +49,7 @@ static int32_t accept_fd(struct soq_socket *s, bool *lingers)
 	if (error == 0)
 		error = soqi_sync_begin(s, SOQI_LANE_RECV, &op);
 	if (error == 0) {
+		SOQI_PROBE_START(accept, s, &op, s->fd, 0);
 		soqi_detached_unlock(s);
 		fd = accept_one(s, soqi_detached_until(&op));
 		soqi_detached_lock(s);
@@ -55,6 +57,8 @@ static int32_t accept_fd(struct soq_socket *s, bool *lingers)
 		/* Another thread has shut the listener. */
 		if (error == -EINVAL && s->phase != SOQI_PHASE_LISTENING)
 			error = -ECANCELED;
+		s->messages[SOQI_LANE_RECV] += error == 0;
+		SOQI_PROBE_END(accept_stop, s, &op, error);
 	}
 	soqi_detached_leave(s);
 	return error != 0 ? error : fd;
@@ -190,6 +194,7 @@ int soqi_detached_connect(struct soq_socket *s, const struct soq_endpoint *ep, s
 	request.addr_size_bytes = soqi_endpoint_kernel_size(ep);
 	s->was_connected = s->phase == SOQI_PHASE_CONNECTED;
 	s->phase = SOQI_PHASE_CONNECTING;
+	SOQI_PROBE_START(connect, s, &op, s->fd, (const void *)&ep->addr);
 	soqi_detached_unlock(s);
 	result = connect_until(s, &request, ep, fast, soqi_detached_until(&op));
 	soqi_detached_lock(s);
@@ -204,6 +209,7 @@ int soqi_detached_connect(struct soq_socket *s, const struct soq_endpoint *ep, s
 		s->phase = s->was_connected ? SOQI_PHASE_CONNECTED : SOQI_PHASE_FRESH;
 	else
 		s->phase = cut ? SOQI_PHASE_CUT : SOQI_PHASE_FRESH;
+	SOQI_PROBE_END(connect_stop, s, &op, result);
 	soqi_detached_leave(s);
 	return result;
 }

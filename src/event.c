@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Events of ops: made, held back, taken by whoever consumes them. */
 #include "pool.h"
+#include "trace.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -66,6 +67,14 @@ void soqi_op_forget(struct soq_loop *loop, struct soq_op *op, uint32_t count)
 	events_unlink(loop, op, count);
 }
 
+/* The result of the event that is made. */
+static int64_t more_result(const struct soq_op *op)
+{
+	if (op->priv.kind == SOQI_KIND_RECV_BUF)
+		return (int64_t)op->priv.buf_last->size_bytes;
+	return op->priv.kind == SOQI_KIND_ACCEPT ? 0 : op->priv.result;
+}
+
 void soqi_op_more(struct soq_loop *loop, struct soq_op *op, struct soq_socket *accepted)
 {
 	if (accepted != NULL) {
@@ -76,8 +85,12 @@ void soqi_op_more(struct soq_loop *loop, struct soq_op *op, struct soq_socket *a
 			op->priv.carried_first = accepted;
 		op->priv.carried_last = accepted;
 	}
-	if (op->priv.flags & (SOQ_MULTISHOT | SOQ_ZEROCOPY))
-		soqi_event_made(loop, op);
+	if (!(op->priv.flags & (SOQ_MULTISHOT | SOQ_ZEROCOPY)))
+		return;
+	soqi_probe_more(op, more_result(op));
+	if (soqi_unlikely(loop->traces))
+		soqi_trace_op_more(loop, op, more_result(op), accepted);
+	soqi_event_made(loop, op);
 }
 
 void soqi_op_drop_carried(struct soq_loop *loop, struct soq_op *op)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Options in, information and counters out. */
+/* Options in, information out. */
 #include "loop.h"
 
 #include <errno.h>
@@ -9,7 +9,6 @@
 /* The first release's sizes: a program built against them must go on working. */
 #define OPTIONS_SIZE_MIN sizeof(struct soq_loop_options)
 #define INFO_SIZE_MIN    sizeof(struct soq_loop_info)
-#define STATS_SIZE_MIN   sizeof(struct soq_loop_stats)
 
 #define DIRECT_COUNT_MAX (1u << 20)
 #define NAPI_NS_MAX      10000000u
@@ -110,22 +109,5 @@ int soq_loop_info(struct soq_loop *loop, struct soq_loop_info *info)
 	memcpy(info, &loop->info, size);
 	info->size = size;
 	info->backend = loop->backend->id;
-	return 0;
-}
-
-int soq_loop_stats(struct soq_loop *loop, struct soq_loop_stats *stats)
-{
-	uint32_t size;
-	int error;
-
-	if (loop == NULL || stats == NULL || stats->size < STATS_SIZE_MIN ||
-	    stats->size > sizeof(*stats))
-		return -EINVAL;
-	error = soqi_loop_check(loop);
-	if (error != 0)
-		return error;
-	size = stats->size;
-	memcpy(stats, &loop->stats, size);
-	stats->size = size;
 	return 0;
 }

@@ -36,12 +36,20 @@ static bool breaks_connection(int32_t result)
 	}
 }
 
+/* The first error of a connection stays with it. */
+static void keep(struct soq_socket *s, int32_t error)
+{
+	s->error = (int16_t)error;
+	if (error != 0 && s->loop != NULL)
+		s->loop->stats.connections_broken++;
+}
+
 void soqi_judge_note(struct soq_socket *s, int32_t result)
 {
 	if (s->error != 0 || s->phase != SOQI_PHASE_CONNECTED || !soqi_is_connection(s))
 		return;
 	if (breaks_connection(result))
-		s->error = (int16_t)result;
+		keep(s, result);
 	else if (result == -EPIPE && !s->shut_send)
 		s->epipe_seen = true;
 }
@@ -71,7 +79,7 @@ static int32_t judge_zero(struct soq_socket *s)
 		return 0;
 	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &size_bytes) == 0 && error == EPIPE)
 		return 0;
-	s->error = (int16_t)(error != 0 ? -error : -ECONNRESET);
+	keep(s, error != 0 ? -error : -ECONNRESET);
 	return s->error;
 }
 
@@ -107,7 +115,7 @@ int32_t soqi_judge_send(struct soq_socket *s, int32_t result)
 	if (result != -EPIPE || s->shut_send || !soqi_is_connection(s))
 		return result;
 	if (s->error == 0 && !s->fin_seen)
-		s->error = (int16_t)unix_error(s);
+		keep(s, unix_error(s));
 	if (s->error != 0)
 		return s->error;
 	s->fin_seen = true;

@@ -22,7 +22,10 @@ int soqi_loop_check(struct soq_loop *loop)
 	if (soqi_unlikely(*loop->here == 0))
 		return -ECHILD;
 	owner = atomic_load_explicit(&loop->owner, memory_order_relaxed);
-	return owner == 0 || owner == soqi_thread_id() ? 0 : -EXDEV;
+	if (soqi_likely(owner == 0 || owner == soqi_thread_id()))
+		return 0;
+	/* In a trace function. */
+	return owner == -soqi_thread_id() ? -EBUSY : -EXDEV;
 }
 
 /* The answer when it is not the usual one. */
@@ -33,7 +36,7 @@ int soqi_loop_enter_first(struct soq_loop *loop)
 	if (*loop->here == 0)
 		return -ECHILD;
 	owner = atomic_load_explicit(&loop->owner, memory_order_relaxed);
-	return owner == 0 ? soqi_owner_claim(loop) : -EXDEV;
+	return owner == 0 ? soqi_owner_claim(loop) : soqi_loop_check(loop);
 }
 
 int64_t soqi_until(int64_t timeout_ns)
@@ -167,6 +170,7 @@ int soq_loop_create(const struct soq_loop_options *options, struct soq_loop **lo
 	memset(loop, 0, sizeof(*loop));
 	loop->allocator = allocator;
 	loop->options = read;
+	loop->traces = read.trace != NULL;
 	loop->wake_fd = -1;
 	loop->impatient = 1;
 	loop->stats.allocations = 1;
@@ -193,9 +197,10 @@ static void close_inherited(struct soq_socket *s)
 	if (s->fd >= 0)
 		(void)close(s->fd);
 	soqi_path_forget(s);
-	soqi_free(s->loop, s->linger_op, sizeof(*s->linger_op));
 	soqi_free(s->loop, s->watch, sizeof(*s->watch));
-	if (s->close_op != NULL && (s->close_op->priv.flags & SOQI_OP_LINGER))
+	if (soqi_is_alive(s))
+		soqi_free(s->loop, s->linger_op, sizeof(*s->linger_op));
+	else if (s->close_op != NULL && (s->close_op->priv.flags & SOQI_OP_LINGER))
 		soqi_free(s->loop, s->close_op, sizeof(*s->close_op));
 }
 
@@ -220,7 +225,7 @@ int soq_loop_destroy(struct soq_loop *loop)
 		destroy(loop, true);
 		return 0;
 	}
-	if (error != 0 && !soqi_owner_gone(loop))
+	if (error == -EBUSY || (error != 0 && !soqi_owner_gone(loop)))
 		return error;
 	if (loop->in_done || loop->pools != NULL || loop->stats.sockets > 0 ||
 	    loop->stats.ops_in_flight > 0 || loop->stats.events_waiting > 0 ||

@@ -39,10 +39,11 @@ struct soq_loop {
 	const struct soqi_backend *backend;
 	void *impl; /* the backend's */
 
-	_Atomic pid_t owner;           /* thread id; 0 before the first use */
+	_Atomic pid_t owner;           /* thread id; 0 before the first use; see trace.c */
 	pthread_mutex_t alive;         /* robust, held by the owner for life: see owner.c */
 	const volatile uint32_t *here; /* 1; the page reads 0 in a child of fork() */
 	bool in_done;                  /* done() runs */
+	bool traces;                   /* there is a trace function: see trace.h */
 	int dead;                      /* why the backend can do nothing any more; 0 */
 
 	/*

@@ -8,6 +8,7 @@
 #include "parts.h"
 #include "pool.h"
 #include "relay.h"
+#include "trace.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -91,6 +92,15 @@ void soqi_op_own(const struct soq_op *op, bool give)
 	}
 }
 
+void soqi_op_begin_watched(struct soq_loop *loop, struct soq_op *op)
+{
+	if (op->deadline_ns != 0 && op->priv.kind != SOQI_KIND_CLOSE &&
+	    op->priv.kind != SOQI_KIND_DRAIN)
+		soqi_timer_arm(&loop->timers, op, op->deadline_ns > 0 ? op->deadline_ns : 1);
+	if (loop->traces)
+		soqi_trace_op_start(loop, op);
+}
+
 void soqi_op_start(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op,
 		   enum soqi_kind kind, uint32_t flags)
 {
@@ -114,13 +124,31 @@ void soqi_op_end(struct soq_loop *loop, struct soq_op *op, int64_t result, uint3
 	soqi_op_state_set(op, SOQI_STATE_ENDED);
 	op->priv.result = result;
 	op->priv.event_flags = (uint8_t)flags;
-	if (soqi_unlikely(op->priv.flags & SOQI_OP_LINGER)) {
-		soqi_free(loop, op, sizeof(*op));
-		return;
+	if (soqi_unlikely((op->priv.flags & SOQI_OP_LINGER) | (uint32_t)loop->traces)) {
+		if (loop->traces)
+			soqi_trace_op_stop(loop, op);
+		if (op->priv.flags & SOQI_OP_LINGER) {
+			soqi_free(loop, op, sizeof(*op));
+			return;
+		}
 	}
 	loop->stats.ops_in_flight--;
 	loop->stats.ops_finished++;
 	soqi_event_made(loop, op);
+}
+
+/* Counts, and tells the probes of, an op that has left its lane. */
+static void left_lane(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op)
+{
+	if (soqi_unlikely(op->priv.kind == SOQI_KIND_CONNECT)) {
+		soqi_connect_ended(loop, s, op, op->priv.result);
+		return;
+	}
+	if (op->priv.kind == SOQI_KIND_ACCEPT && op->priv.result < 0)
+		loop->stats.accepts_failed++;
+	/* A zero-copy send ends when its memory is free. */
+	if (soqi_likely(op->priv.kind != SOQI_KIND_SEND || !(op->priv.flags & SOQ_ZEROCOPY)))
+		soqi_probe_stop(s, op);
 }
 
 /* What has more than its memory to give back, batches, and relays. */
@@ -152,6 +180,7 @@ void soqi_ops_end(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *
 		/* A drain ends with its socket: soqi_close_step() tells. */
 		if (op->priv.kind == SOQI_KIND_DRAIN)
 			continue;
+		left_lane(loop, s, op);
 		if (soqi_unlikely(soqi_brings_socket(op)))
 			soqi_attempt_ended(loop, op);
 		else if (soqi_unlikely(op->priv.flags & (SOQ_ZEROCOPY | SOQI_OP_BATCH)))
@@ -163,7 +192,7 @@ void soqi_ops_end(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *
 	ended->last = NULL;
 }
 
-void soqi_op_cut(struct soq_loop *loop, struct soq_op *op, int cause)
+static void cut(struct soq_loop *loop, struct soq_op *op, int cause)
 {
 	struct soq_socket *s = op->priv.socket;
 	struct soqi_ops ended = { NULL, NULL };
@@ -217,6 +246,21 @@ void soqi_op_cut(struct soq_loop *loop, struct soq_op *op, int cause)
 			soqi_disconnect_undone(s);
 	}
 	soqi_lane_dirty(loop, lane);
+}
+
+void soqi_op_cut(struct soq_loop *loop, struct soq_op *op, int cause)
+{
+	/* A linger's is freed by its end. */
+	const struct soq_op *told = (op->priv.flags & SOQI_OP_LINGER) ? NULL : op;
+	struct soq_socket *s = op->priv.socket;
+
+	SOQI_PROBE_START(cancel, s, op, s != NULL ? s->fd : -1, cause);
+	if (soqi_unlikely(loop->traces))
+		soqi_trace_start(loop, SOQ_TRACE_CANCEL, s, told, cause);
+	cut(loop, op, cause);
+	SOQI_PROBE_END(cancel_stop, s, op, cause);
+	if (soqi_unlikely(loop->traces))
+		soqi_trace_stop(loop, SOQ_TRACE_CANCEL, s, told, cause);
 }
 
 void soqi_op_rearm(struct soq_loop *loop, struct soq_op *op)

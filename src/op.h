@@ -45,6 +45,9 @@ int soqi_socket_check(struct soq_socket *s);
 /* The memory an op lends the library for its life. */
 void soqi_op_own(const struct soq_op *op, bool give);
 
+/* The start of an op that has a deadline, or on a loop that is traced. */
+void soqi_op_begin_watched(struct soq_loop *loop, struct soq_op *op);
+
 /* The start of a plain transfer, and the part of every start that it needs. */
 static inline void soqi_op_begin(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op,
 				 enum soqi_kind kind, uint32_t flags)
@@ -61,9 +64,9 @@ static inline void soqi_op_begin(struct soq_loop *loop, struct soq_socket *s, st
 	__atomic_store_n(&op->priv.loop, loop, __ATOMIC_RELEASE);
 	loop->stats.ops_started++;
 	loop->stats.ops_in_flight++;
-	if (soqi_unlikely(op->deadline_ns != 0) && kind != SOQI_KIND_CLOSE &&
-	    kind != SOQI_KIND_DRAIN)
-		soqi_timer_arm(&loop->timers, op, op->deadline_ns > 0 ? op->deadline_ns : 1);
+	/* One branch for what is rare. */
+	if (soqi_unlikely((op->deadline_ns | (int64_t)loop->traces) != 0))
+		soqi_op_begin_watched(loop, op);
 	if (SOQI_OWN_WATCHED)
 		soqi_op_own(op, true);
 }
@@ -163,6 +166,10 @@ static inline bool soqi_is_attempt(const struct soq_op *op)
 {
 	return op->priv.kind == SOQI_KIND_CONNECT && op->priv.address != NULL;
 }
+
+/* connect.c. A connect, or an attempt, has ended with `result`: counts and tells it. */
+void soqi_connect_ended(struct soq_loop *loop, struct soq_socket *s, const struct soq_op *op,
+			int64_t result);
 
 /* Whether its socket is one that nobody has the handle of yet: an attempt's, or an arrival's. */
 static inline bool soqi_brings_socket(const struct soq_op *op)

@@ -328,9 +328,7 @@ int32_t soqi_parts_serve(struct soq_socket *s, struct soqi_lane *lane)
 	lane->spent = result >= (int32_t)TURN_BYTES;
 	loop->stats.requests++;
 	loop->stats.completions += result != -EAGAIN;
-	if (result > 0)
-		loop->stats.bytes_sent += (uint64_t)result;
-	else
+	if (result <= 0)
 		soqi_judge_note(s, result);
 	return result;
 }

@@ -31,13 +31,19 @@ static void *path_alloc(struct soq_socket *s, size_t size_bytes)
 	return s->loop != NULL ? soqi_alloc(s->loop, size_bytes) : calloc(1, size_bytes);
 }
 
+/* Other families have something else in its place. */
+static struct soqi_path *path_of(const struct soq_socket *s)
+{
+	return s->family == AF_UNIX ? s->path : NULL;
+}
+
 void soqi_path_forget(struct soq_socket *s)
 {
-	struct soqi_path *path = s->path;
+	struct soqi_path *path = path_of(s);
 
-	s->path = NULL;
 	if (path == NULL)
 		return;
+	s->path = NULL;
 	if (s->loop != NULL)
 		soqi_free(s->loop, path, path->size_bytes);
 	else
@@ -78,7 +84,7 @@ int soqi_path_reserve(struct soq_socket *s, const struct soq_endpoint *ep)
 
 void soqi_path_unmade(struct soq_socket *s)
 {
-	if (s->path != NULL && s->path->inode == 0)
+	if (path_of(s) != NULL && s->path->inode == 0)
 		soqi_path_forget(s);
 }
 
@@ -86,7 +92,7 @@ void soqi_path_made(struct soq_socket *s)
 {
 	struct stat found;
 
-	if (s->path == NULL)
+	if (path_of(s) == NULL)
 		return;
 	if (lstat(s->path->name, &found) != 0) {
 		soqi_path_forget(s);
@@ -99,7 +105,7 @@ void soqi_path_made(struct soq_socket *s)
 
 void soqi_path_remove(struct soq_socket *s)
 {
-	const struct soqi_path *path = s->path;
+	const struct soqi_path *path = path_of(s);
 	struct stat found;
 
 	if (path == NULL)
@@ -113,7 +119,7 @@ void soqi_path_remove(struct soq_socket *s)
 /* Carries the path over to another handle of the same socket. */
 int soqi_path_move(struct soq_socket *from, struct soq_socket *to)
 {
-	const struct soqi_path *path = from->path;
+	const struct soqi_path *path = path_of(from);
 
 	if (path == NULL)
 		return 0;

@@ -200,8 +200,7 @@ uint32_t soqi_carry_credit(const struct soq_socket *s, const struct soq_pool *po
 /* Whether the socket has more than its share: then events of it may be gated. */
 bool soqi_carry_is_over(const struct soq_socket *s);
 /* Puts a filled buf into what `op` carries. */
-void soqi_carry(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op,
-		struct soq_buf *buf);
+void soqi_carry(struct soq_socket *s, struct soq_op *op, struct soq_buf *buf);
 /* The first buf that `op` carries goes to the caller. Returns it. */
 struct soq_buf *soqi_carry_lend(struct soq_op *op);
 /* One of the socket's came home. */

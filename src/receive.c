@@ -7,6 +7,7 @@
  * carry.c has both. Who meets an empty pool is parked: see park.c.
  */
 #include "pool.h"
+#include "trace.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -230,7 +231,7 @@ void soqi_receive_arrived(struct soq_loop *loop, struct soq_socket *s, struct so
 	buf = open_or_drop(s, buf, result, NULL);
 	if (buf == NULL)
 		return;
-	soqi_carry(loop, s, op, buf);
+	soqi_carry(s, op, buf);
 	soqi_op_more(loop, op, NULL);
 	/* Whether it has to pause is seen once the caller has had a chance to return some. */
 	if (soqi_carry_credit(s, soqi_pool_of(op)) == 0 || soqi_pool_of(op)->class_count > 1)
@@ -303,7 +304,7 @@ void soqi_receive_settle(struct soq_loop *loop, struct soq_socket *s, struct soq
 
 	lane->multishot = false;
 	if (buf != NULL) {
-		soqi_carry(loop, s, op, buf);
+		soqi_carry(s, op, buf);
 		if (op->priv.flags & SOQ_MULTISHOT) {
 			soqi_op_more(loop, op, NULL);
 		} else {
@@ -340,6 +341,7 @@ int soq_recv_buf_async(struct soq_socket *s, struct soq_op *op, struct soq_pool 
 	op->priv.whole.iov_base = NULL; /* its room */
 	op->priv.segment_count = 0;
 	pool->receivers++;
+	SOQI_PROBE_START(receive, s, op, s->fd, 0);
 	soqi_op_start(s->loop, s, op, SOQI_KIND_RECV_BUF, flags);
 	soqi_op_start_lane(s, &s->lane[SOQI_LANE_RECV], op);
 	return 0;

@@ -9,6 +9,7 @@
 #include "relay.h"
 
 #include "batch.h"
+#include "count.h"
 #include "parts.h"
 
 #include <assert.h>
@@ -137,8 +138,8 @@ static int32_t move_once(struct soq_loop *loop, struct soq_op *op, struct soq_op
 		return 0;
 	}
 	op->priv.moved += (uint64_t)sent;
-	loop->stats.bytes_sent += (uint64_t)sent;
-	loop->stats.bytes_received += (uint64_t)sent;
+	soqi_count_sent(partner->priv.socket, (uint64_t)sent, 0);
+	soqi_count_received(from, (uint64_t)sent, 0);
 	take(from, loop->file_room, sent);
 	/* More would not fit, and would be looked at in vain. */
 	return sent < there ? -EAGAIN : sent;

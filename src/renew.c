@@ -3,9 +3,10 @@
  * Sockets that get another descriptor under the same handle: the target of an accept, and
  * one that is disconnected to be used again. While that is under way the socket is
  * SOQI_SOCKET_BUSY: calls on it are -EBUSY, but for those that close it. The op of a target's
- * accept is its `close_op`, which an open socket has no use for; a disconnect is at the
+ * accept is its `target_op`, where one that receives has its bufs; a disconnect is at the
  * head of the send lane.
  */
+#include "descriptors.h"
 #include "detached.h"
 #include "option.h"
 
@@ -32,6 +33,8 @@ void soqi_renew(struct soq_socket *s, int fd, enum soqi_socket_phase phase)
 	s->nonblocking = false;
 	s->zerocopy_off = false;
 	s->zerocopy_copied = 0;
+	/* An accepted one has it from its listener. */
+	s->credentials = s->family == AF_UNIX && soqi_credentials_told(fd);
 	for (unsigned i = 0; i < 2; i++)
 		s->lane[i].sync_cause = 0;
 }
@@ -77,7 +80,8 @@ int soqi_target_check(const struct soq_socket *s, struct soq_socket *target)
 void soqi_target_begin(struct soq_op *op, struct soq_socket *target)
 {
 	target->state = SOQI_SOCKET_BUSY;
-	target->close_op = op;
+	target->is_target = true;
+	target->target_op = op;
 }
 
 bool soqi_target_arrived(struct soq_op *op, int fd)
@@ -92,13 +96,19 @@ bool soqi_target_arrived(struct soq_op *op, int fd)
 	return true;
 }
 
+static void target_forget(struct soq_socket *target)
+{
+	target->is_target = false;
+	target->carriers = (struct soqi_carriers){ NULL, NULL };
+}
+
 void soqi_target_end(struct soq_op *op, struct soq_event *event)
 {
 	struct soq_socket *target = op->priv.address;
 
 	if (target == NULL)
 		return;
-	target->close_op = NULL;
+	target_forget(target);
 	target->state = SOQI_SOCKET_OPEN;
 	if (op->priv.result == 0)
 		event->socket = target;
@@ -107,9 +117,9 @@ void soqi_target_end(struct soq_op *op, struct soq_event *event)
 /* Its event, made or not, is told that there is no target any more. */
 static void target_leave(struct soq_socket *target)
 {
-	struct soq_op *op = target->close_op;
+	struct soq_op *op = target->target_op;
 
-	target->close_op = NULL;
+	target_forget(target);
 	op->priv.address = NULL;
 	if (soqi_op_state(op) == SOQI_STATE_ENDED) {
 		if (op->priv.result == 0)
@@ -122,7 +132,7 @@ static void target_leave(struct soq_socket *target)
 void soqi_busy_leave(struct soq_socket *s)
 {
 	s->state = SOQI_SOCKET_OPEN;
-	if (s->close_op != NULL)
+	if (s->is_target)
 		target_leave(s);
 }
 

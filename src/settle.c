@@ -4,8 +4,10 @@
  * that no verdict depends on which of two lanes came back first.
  */
 #include "batch.h"
+#include "count.h"
 #include "pool.h"
 #include "relay.h"
+#include "trace.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -190,6 +192,37 @@ static void settle_poll(struct soq_socket *s, struct soqi_lane *lane, struct soq
 	soqi_lane_settle(lane, result, ended);
 }
 
+/* On a socket of messages that is shut, a receive of nothing has got no message. */
+static bool is_message(const struct soq_socket *s, const struct soq_op *op, int32_t result)
+{
+	if (op->priv.kind == SOQI_KIND_SEND)
+		return op->priv.moved + (uint64_t)result == op->priv.length;
+	return result > 0 || (!soqi_is_connection(s) && !soqi_receive_is_shut(s->fd));
+}
+
+/* What a request has moved: bytes, or messages of a batch. */
+static void count(struct soq_socket *s, const struct soqi_lane *lane, int32_t result)
+{
+	const struct soq_op *op = lane->queue.first;
+	uint64_t size_bytes = (uint64_t)result;
+	uint64_t messages = 0;
+
+	if ((op->priv.flags & SOQI_OP_BATCH) && !soqi_is_parts(op)) {
+		const struct soq_message *m = soqi_batch_current(op);
+
+		messages = (uint64_t)result;
+		size_bytes = 0;
+		for (int32_t i = 0; i < result; i++)
+			size_bytes += m[i].length_bytes;
+	} else if (lane->whole) {
+		messages = is_message(s, op, result);
+	}
+	if (lane->index == SOQI_LANE_SEND)
+		soqi_count_sent(s, size_bytes, messages);
+	else if (!(op->priv.flags & SOQ_PEEK))
+		soqi_count_received(s, size_bytes, messages);
+}
+
 void soqi_transfer_settle(struct soq_socket *s, struct soqi_lane *lane, int32_t result,
 			  struct soqi_ops *ended)
 {
@@ -202,6 +235,8 @@ void soqi_transfer_settle(struct soq_socket *s, struct soqi_lane *lane, int32_t 
 	result = receives ? soqi_judge_receive(s, result) : soqi_judge_send(s, result);
 	if (!receives && soqi_unlikely(soqi_has_messages(op)) && !soqi_is_parts(op))
 		result = soqi_split_judge(s, op, result);
+	if (result >= 0)
+		count(s, lane, result);
 	/* A synchronous call returns its count first; its error must not get lost. */
 	if (result < 0 && result != -EAGAIN && result != -EINTR && op->priv.moved > 0 &&
 	    op->priv.cause == 0 && (op->priv.flags & SOQI_OP_SYNC) && result != s->error)
@@ -219,13 +254,6 @@ void soqi_transfer_settle(struct soq_socket *s, struct soqi_lane *lane, int32_t 
 static void settle_transfer(struct soq_loop *loop, struct soq_socket *s, struct soqi_lane *lane,
 			    struct soqi_ops *ended)
 {
-	/* A batch has counted its bytes itself. */
-	if (lane->result > 0 && !(lane->queue.first->priv.flags & SOQI_OP_BATCH)) {
-		if (lane->index == SOQI_LANE_RECV)
-			loop->stats.bytes_received += (uint64_t)lane->result;
-		else
-			loop->stats.bytes_sent += (uint64_t)lane->result;
-	}
 	soqi_transfer_settle(s, lane, lane->result, ended);
 	if (soqi_unlikely(lane->result == -EAGAIN))
 		wait_by_poll(loop, s, lane);
@@ -243,10 +271,19 @@ static bool settle_one(struct soq_loop *loop, struct soq_socket *s, struct soqi_
 	op = soqi_lane_settle_one(lane, lane->result);
 	if (op == NULL)
 		return false;
-	if (receives)
-		loop->stats.bytes_received += (uint64_t)lane->result;
-	else
+	if (receives) {
+		/* All of it or, where it was only looked at, nothing: without a branch. */
+		uint64_t looks = op->priv.flags / SOQ_PEEK & 1;
+		uint64_t size_bytes = (uint64_t)lane->result & (looks - 1);
+
+		s->bytes[SOQI_LANE_RECV] += size_bytes;
+		loop->stats.bytes_received += size_bytes;
+		SOQI_PROBE_END(receive_stop, s, op, op->priv.result);
+	} else {
+		s->bytes[SOQI_LANE_SEND] += (uint64_t)lane->result;
 		loop->stats.bytes_sent += (uint64_t)lane->result;
+		SOQI_PROBE_END(send_stop, s, op, op->priv.result);
+	}
 	soqi_op_end(loop, op, op->priv.result, 0);
 	if (lane->queue.first != NULL)
 		soqi_lane_dirty(loop, lane);

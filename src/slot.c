@@ -44,7 +44,7 @@ static struct soq_socket *slot_new(struct soq_loop *loop)
 void soqi_socket_is(struct soq_socket *s, int fd, int family, int type, int protocol)
 {
 	s->fd = fd;
-	s->family = (uint16_t)family;
+	s->family = (unsigned)family & 0x7fu;
 	s->type = (uint8_t)type;
 	s->protocol = (uint16_t)protocol;
 	s->lane[SOQI_LANE_RECV].whole = !soqi_is_stream(s);
@@ -57,13 +57,13 @@ void soqi_socket_blank(struct soq_socket *s)
 	struct soq_socket old = *s;
 
 	s->fd = -1;
-	s->close_op = NULL;
 	s->linger_op = NULL;
 	s->watch = NULL;
 	s->path = NULL;
 	s->carriers = (struct soqi_carriers){ NULL, NULL };
 	s->carried_count = 0;
-	s->multicast_interface = 0;
+	memset(s->bytes, 0, sizeof(s->bytes));
+	memset(s->messages, 0, sizeof(s->messages));
 	s->split = 0;
 	s->split_asked = false;
 	s->split_proved = false;
@@ -73,7 +73,6 @@ void soqi_socket_blank(struct soq_socket *s)
 	s->lent_count = 0;
 	s->buf_class = 0;
 	s->buf_small_count = 0;
-	s->next = NULL;
 	s->user = NULL;
 	s->receive_timeout_ns = -1;
 	s->send_timeout_ns = -1;
@@ -90,6 +89,7 @@ void soqi_socket_blank(struct soq_socket *s)
 	s->nonblocking = false;
 	s->zerocopy_off = false;
 	s->reuse_chosen = false;
+	s->credentials = false;
 	s->zerocopy_copied = 0;
 	s->zerocopy_holds = 0;
 	s->backend_generation = old.backend_generation + 1;

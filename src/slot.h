@@ -33,7 +33,8 @@ struct soqi_carriers {
 
 /*
  * In the order of use: what a request and its result need is in the first lines, with
- * the lanes; what only some sockets or some moments need comes behind.
+ * the lanes; what only some sockets or some moments need comes behind. What is never
+ * needed together shares its place, so that all of it is four lines of the cache.
  */
 struct soq_socket {
 	struct soq_loop *loop; /* never changes: other threads may read it; NULL: detached */
@@ -42,7 +43,8 @@ struct soq_socket {
 	uint8_t type;            /* SOCK_* */
 	uint8_t state;           /* enum soqi_socket_state */
 	uint8_t phase;           /* enum soqi_socket_phase */
-	uint8_t finish;          /* enum soqi_finish_step */
+	uint8_t family : 7;      /* AF_* */
+	bool credentials : 1;    /* unix: the kernel tells who has sent a message */
 	uint8_t asked_class : 2; /* the class the request in the kernel asks for */
 	bool from_list : 1;     /* its turn has come: the next buf is from the list, which has it */
 	bool paused : 1;        /* its share is used up, and more is wanted */
@@ -57,33 +59,45 @@ struct soq_socket {
 	bool split_proved : 1;  /* the library has cut where the kernel refused */
 	bool on_its_way : 1;    /* of a list of addresses: nobody has the handle yet */
 	bool zerocopy_off : 1;  /* the kernel copies all the same: not worth asking any more */
-	bool credentials : 1;   /* unix: the kernel tells who has sent a message */
 	bool reuse_chosen : 1;  /* the program itself has set SO_REUSEADDR: a bind does not */
 	uint16_t lent_count;    /* bufs on loan */
 	uint16_t carried_count; /* bufs not delivered yet, of all carriers */
 	int16_t error;          /* the first connection error, kept */
-	int32_t multicast_interface; /* IPv4's, as it was set: see option_value.c */
+	uint32_t zerocopy_holds; /* notifications that are to come */
 	struct soqi_lane lane[2];
-	uint32_t backend_bits;         /* epoll: readiness; io_uring: place of direct.c, plus 1 */
-	uint32_t backend_generation;   /* epoll: tells this socket's events from an older one's */
-	struct soqi_carriers carriers; /* ops with bufs not delivered yet: see carry.c */
-	struct soq_op *close_op;  /* told when the descriptor is closed, or NULL; see renew.c */
-	struct soq_op *linger_op; /* the op of a lingering close, made when linger is set */
+	uint32_t backend_bits;       /* epoll: readiness; io_uring: place of direct.c, plus 1 */
+	uint32_t backend_generation; /* epoll: tells this socket's events from an older one's */
+	uint64_t bytes[2];           /* received and sent, by lane: see count.h */
+	uint64_t messages[2];        /* likewise; a listener counts what it has accepted */
+	union {
+		struct soqi_carriers carriers; /* ops with bufs not delivered yet: see carry.c */
+		struct soq_op *target_op;      /* is_target: of the accept into it: see renew.c */
+	};
+	union {
+		struct soq_op *linger_op; /* open: for a lingering close, made when that is set */
+		struct soq_op *close_op;  /* closing: told when the descriptor is closed, or NULL */
+	};
 	struct soqi_watch *watch; /* NULL before the first poll */
-	struct soqi_path *path;   /* the unix path this socket has made, or NULL */
-	struct soq_socket *next;  /* free slots; accepted sockets on their way */
-	void *user;
+	union {
+		struct soqi_path *path;      /* unix: the path this socket has made, or NULL */
+		int32_t multicast_interface; /* IPv4: as it was set, see option_value.c */
+	};
+	union {
+		struct soq_socket *next; /* nobody has the handle: free, or accepted, on its way */
+		void *user;
+	};
 	int64_t receive_timeout_ns;
 	int64_t send_timeout_ns;
 	int32_t linger_s; /* -1: off */
-	uint16_t family;
 	uint16_t protocol;
-	uint8_t buf_class;       /* of a pool, that fits what has come lately */
-	uint8_t buf_small_count; /* bufs in a row that one of the next smaller class could hold */
-	uint8_t zerocopy_copied; /* times in a row that it did */
-	uint8_t split;           /* enum soqi_split */
-	uint32_t zerocopy_holds; /* notifications that are to come */
+	uint8_t buf_class : 2;       /* of a pool, that fits what has come lately */
+	uint8_t buf_small_count : 5; /* bufs in a row that the next smaller class could hold */
+	bool is_target : 1;          /* of an accept into it */
+	uint8_t zerocopy_copied : 4; /* times in a row that it did */
+	uint8_t split : 2;           /* enum soqi_split */
+	uint8_t finish : 2;          /* enum soqi_finish_step */
 };
+_Static_assert(sizeof(struct soq_socket) <= 256, "an idle connection is four lines of the cache");
 
 enum soqi_socket_state {
 	SOQI_SOCKET_FREE = 0,

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Every send and receive: the checks, the start, the synchronous twin. */
 #include "batch.h"
+#include "count.h"
 #include "descriptors.h"
 #include "detached.h"
 #include "endpoint.h"
 #include "parts.h"
 #include "pool.h"
+#include "trace.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -198,6 +200,15 @@ static uint32_t op_flags(const struct soqi_transfer *t)
 	       (t->message != NULL ? SOQI_OP_MESSAGE : 0);
 }
 
+static inline void probe_start(const struct soq_socket *s, const struct soq_op *op,
+			       enum soqi_lane_index index)
+{
+	if (index == SOQI_LANE_SEND)
+		SOQI_PROBE_START(send, s, op, s->fd, op->priv.length);
+	else
+		SOQI_PROBE_START(receive, s, op, s->fd, op->priv.length);
+}
+
 static void start(struct soq_socket *s, struct soq_op *op, const struct soqi_transfer *t,
 		  uint32_t flags)
 {
@@ -227,9 +238,11 @@ int soqi_transfer_start(struct soq_socket *s, struct soq_op *op, const struct so
 {
 	int error = start_check(s, op, t, false);
 
-	if (error == 0)
-		start(s, op, t, op_flags(t));
-	return error;
+	if (error != 0)
+		return error;
+	probe_start(s, op, t->index);
+	start(s, op, t, op_flags(t));
+	return 0;
 }
 
 /* Messages, zero copy, urgent bytes, and what is no socket. Out of line, so that the two below are short. */
@@ -249,6 +262,7 @@ static inline void start_plain(struct soq_socket *s, struct soq_op *op, enum soq
 			       uint32_t flags)
 {
 	op->priv.address = NULL;
+	probe_start(s, op, kind == SOQI_KIND_SEND ? SOQI_LANE_SEND : SOQI_LANE_RECV);
 	soqi_op_begin(s->loop, s, op, kind, flags);
 	soqi_op_start_lane(s, &s->lane[kind == SOQI_KIND_SEND ? SOQI_LANE_SEND : SOQI_LANE_RECV],
 			   op);
@@ -293,7 +307,7 @@ int soq_recv_async(struct soq_socket *s, struct soq_op *op, void *buffer, size_t
 /*
  * Whether a synchronous send need not go through the ring, where a request costs more
  * than send(2) when it is the only one: a stream's bytes with nothing before them, in
- * its lane or on its way to be known.
+ * its lane or on its way to be known. What is traced is an op, as any other.
  */
 static bool may_send_at_once(const struct soq_socket *s, const struct soqi_transfer *t)
 {
@@ -303,7 +317,7 @@ static bool may_send_at_once(const struct soq_socket *s, const struct soqi_trans
 	       !(t->flags & (SOQ_URGENT | SOQ_DONT_ROUTE)) && soqi_is_stream(s) &&
 	       s->phase == SOQI_PHASE_CONNECTED && lane->queue.first == NULL && !lane->settled &&
 	       t->count > 0 && t->count <= SOQI_REQUEST_BYTES && !s->loop->backend->immediate &&
-	       s->loop->dead == 0;
+	       (s->loop->dead | s->loop->traces) == 0;
 }
 
 /* Sends what can leave at once, counted as a request. -EAGAIN: nothing. */
@@ -386,13 +400,15 @@ static int64_t transfer_attached(struct soq_socket *s, const struct soqi_transfe
 		error = soqi_transfer_begin(s, t, op);
 	if (error != 0)
 		return error;
+	probe_start(s, op, t->index);
 	if (may_send_at_once(s, t))
 		result = send_at_once(s, t);
 	if (result == (int64_t)t->count) {
 		s->loop->stats.ops_started++;
 		s->loop->stats.ops_finished++;
 		s->loop->stats.completions++;
-		s->loop->stats.bytes_sent += t->count;
+		soqi_count_sent(s, t->count, 0);
+		SOQI_PROBE_END(send_stop, s, op, result);
 		return result;
 	}
 	start(s, op, t, op_flags(t) | SOQI_OP_SYNC);

@@ -41,8 +41,6 @@ void soqi_urgent_end(struct soq_socket *s, struct soq_op *op)
 	result = loop->dead != 0 ? loop->dead : soqi_urgent_try(s, &lane);
 	loop->stats.requests++;
 	loop->stats.completions++;
-	if (result > 0)
-		loop->stats.bytes_received += (uint64_t)result;
 	soqi_transfer_settle(s, &lane, result, &ended);
 	soqi_ops_end(loop, s, &ended);
 }

@@ -6,6 +6,7 @@
  * copied is never held, and gets both at once.
  */
 #include "op.h"
+#include "trace.h"
 
 #include <errno.h>
 #include <soq/message.h>
@@ -55,6 +56,7 @@ static void end(struct soq_loop *loop, struct soq_op *op)
 
 	if (op->priv.result > 0 && (op->priv.flags & (SOQI_OP_COPIES | SOQI_OP_COPIED)))
 		flags |= SOQ_F_COPIED;
+	soqi_probe_stop(op->priv.socket, op);
 	soqi_op_end(loop, op, op->priv.result, flags);
 }
 

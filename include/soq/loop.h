@@ -9,6 +9,8 @@
 extern "C" {
 #endif
 
+struct soq_trace_event;
+
 /* What executes a loop's requests. */
 enum soq_backend {
 	SOQ_BACKEND_AUTO = 0,  /* io_uring where the kernel has the floor, else epoll */
@@ -72,6 +74,12 @@ enum soq_backend {
  * own, and a card whose driver has NAPI ids: loopback has none and most virtual cards
  * neither, and there it does nothing. The tests only show that it can be had and
  * harms nothing; soq was never measured on such a card. Linux 6.9, on both backends.
+ *
+ * `trace`: is told of each connect, accept, send, receive, close and cancel on this loop,
+ * as it begins and as it ends: see telemetry.h. It runs on the loop's thread, in the midst
+ * of a call: it may read (soq_loop_stats(), soq_loop_counter(), soq_socket_stats(),
+ * soq_socket_user(), what knows no loop) and post, every other call on its loop is
+ * -EBUSY. What it points to is its for the call alone, and it must return.
  */
 struct soq_loop_options {
 	uint32_t size;         /* sizeof(struct soq_loop_options) */
@@ -85,7 +93,9 @@ struct soq_loop_options {
 	uint32_t flags;        /* SOQ_LOOP_* */
 	uint32_t zerocopy_bytes; /* SOQ_ZEROCOPY sends below this are copied; default 16384 */
 	const struct soq_allocator *allocator; /* copied; default is the C library's */
-	uint64_t reserved[4];                  /* must be 0 */
+	void (*trace)(const struct soq_trace_event *event, void *user); /* default none */
+	void *trace_user;
+	uint64_t reserved[2]; /* must be 0 */
 };
 
 /**
@@ -267,7 +277,7 @@ struct soq_loop_stats {
 	uint64_t ops_in_flight;   /* now: started, final event not yet made */
 	uint64_t events_waiting;  /* now: made, not yet delivered or taken */
 	uint64_t sockets;         /* now: open or closing */
-	uint64_t bytes_sent;      /* by sends */
+	uint64_t bytes_sent;      /* by sends: telemetry.h says what is counted when */
 	uint64_t bytes_received;  /* by receives */
 	uint64_t accepts;         /* sockets that arrived */
 	uint64_t accept_backoffs; /* times descriptors or memory had run out */
@@ -280,7 +290,14 @@ struct soq_loop_stats {
 	uint64_t zerocopy_sends;    /* requests that offered the kernel memory instead of a copy */
 	uint64_t zerocopy_copied;   /* of these, those it says it has copied after all (6.2) */
 	uint64_t direct_sockets;    /* now: sockets with a direct descriptor */
-	uint64_t reserved[5];
+	uint64_t messages_sent;     /* by sockets that are no streams */
+	uint64_t messages_received;
+	uint64_t connects;           /* that succeeded */
+	uint64_t connects_failed;    /* that ended in an error; canceled ones too */
+	uint64_t connects_in_flight; /* now: begun and not ended */
+	uint64_t accepts_failed;     /* ops of accepts that ended in an error; canceled ones too */
+	uint64_t connections_broken; /* that met an error (a reset, a peer out of reach) */
+	uint64_t reserved[6];
 };
 
 /**

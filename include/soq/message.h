@@ -277,10 +277,10 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_recv_msg(struct soq_socket *s, struct soq_mes
  * bytes: SOQ_INFO_PACKET, SOQ_INFO_ECN, SOQ_INFO_TIME and SOQ_INFO_SEGMENTS, on a unix
  * socket SOQ_INFO_CREDENTIALS; what is not in `info` is switched off. With
  * SOQ_INFO_CREDENTIALS a socket without a name gets an abstract one when it sends or
- * connects; accepted sockets have it as their listener had. With SOQ_INFO_SEGMENTS the kernel hands over
- * several datagrams of a sender at once: have 65,535 bytes of memory for each
- * receive, and use no call that cannot tell them apart. An IPv6 socket that takes
- * IPv4 too is told of both; IPv4 addresses are mapped ones then.
+ * connects; accepted sockets have it as their listener had. With SOQ_INFO_SEGMENTS the
+ * kernel hands over several datagrams of a sender at once: have 65,535 bytes of memory
+ * for each receive, and use no call that cannot tell them apart. An IPv6 socket that
+ * takes IPv4 too is told of both; IPv4 addresses are mapped ones then.
  *
  * Result: 0. After an error all of it is off.
  * Errors: -EINVAL      NULL, or a bit that is unknown or cannot be chosen

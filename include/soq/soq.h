@@ -20,5 +20,6 @@
 #include <soq/service.h>
 #include <soq/socket.h>
 #include <soq/stream.h>
+#include <soq/telemetry.h>
 
 #endif

@@ -55,6 +55,7 @@ static struct soq_part parts[] = { { .data = some, .size_bytes = 8 }, { 0 } };
 static struct soq_loop *loop_out;
 static struct soq_socket *socket_out;
 static struct soq_endpoint ep_out;
+static struct soq_credentials credentials_out = { .size = sizeof(credentials_out) };
 static struct soq_loop_info info = { .size = sizeof(info) };
 static struct soq_loop_stats stats = { .size = sizeof(stats) };
 static struct soq_pool *pool_out;
@@ -65,6 +66,7 @@ static struct soq_tcp_info tcp_info_out = { .size = sizeof(tcp_info_out) };
 static uint64_t available_out;
 static int32_t error_out;
 static struct soq_socket_info socket_info = { .size = sizeof(socket_info) };
+static struct soq_socket_stats socket_stats = { .size = sizeof(socket_stats) };
 
 /* A good message, new each time. */
 static struct soq_message *message_of(const struct iovec *array, uint32_t count)
@@ -103,6 +105,7 @@ CALL(bind, soq_bind(on->s, &bench.ep))
 CALL(listen, soq_listen(on->s, 1))
 CALL(socket_local, soq_socket_local(on->s, &ep_out))
 CALL(socket_peer, soq_socket_peer(on->s, &ep_out))
+CALL(socket_peer_credentials, soq_socket_peer_credentials(on->s, &credentials_out))
 CALL(socket_set_user, soq_socket_set_user(on->s, some))
 CALL(socket_set_timeouts, soq_socket_set_timeouts(on->s, 0, 0))
 CALL(accept_async, soq_accept_async(on->s, on->op, 0))
@@ -157,6 +160,7 @@ CALL(socket_release, soq_socket_release(on->s))
 CALL(socket_detach, soq_socket_detach(on->s, &socket_out))
 CALL(socket_attach, soq_socket_attach(on->loop, bench.detached, &socket_out))
 CALL(socket_info, soq_socket_info(on->s, &socket_info))
+CALL(socket_stats, soq_socket_stats(on->s, &socket_stats))
 CALL(send_to_async, soq_send_to_async(on->s, on->op, some, 8, 0, &bench.ep))
 CALL(send_to, soq_send_to(on->s, some, 8, 0, &bench.ep))
 CALL(recv_from_async, soq_recv_from_async(on->s, on->op, some, 8, 0, &ep_out))
@@ -195,6 +199,7 @@ CALL(loop_fd, soq_loop_fd(on->loop))
 CALL(loop_deadline, soq_loop_deadline(on->loop))
 CALL(loop_info, soq_loop_info(on->loop, &info))
 CALL(loop_stats, soq_loop_stats(on->loop, &stats))
+CALL(loop_counter, soq_loop_counter(on->loop, SOQ_COUNTER_TURNS))
 CALL(loop_close_all, soq_loop_close_all(on->loop))
 CALL(loop_destroy, soq_loop_destroy(on->loop))
 CALL(cancel, soq_cancel(on->op))
@@ -223,6 +228,7 @@ static const struct subject {
 	S(listen, SOCKET),
 	S(socket_local, SOCKET),
 	S(socket_peer, SOCKET),
+	S(socket_peer_credentials, SOCKET),
 	S(socket_set_user, SOCKET),
 	S(socket_set_timeouts, SOCKET),
 	S(accept_async, SOCKET | OP | STARTS),
@@ -275,6 +281,7 @@ static const struct subject {
 	S(socket_detach, SOCKET),
 	S(socket_attach, LOOP),
 	S(socket_info, SOCKET),
+	S(socket_stats, SOCKET),
 	S(send_to_async, SOCKET | OP | STARTS),
 	S(send_to, SOCKET),
 	S(recv_from_async, SOCKET | OP | STARTS),
@@ -313,6 +320,7 @@ static const struct subject {
 	S(loop_deadline, LOOP),
 	S(loop_info, LOOP | ANY),
 	S(loop_stats, LOOP),
+	S(loop_counter, LOOP),
 	S(loop_close_all, LOOP),
 	S(cancel, OP),
 	S(wait, OP),

@@ -85,6 +85,7 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_bind(B.fresh, NULL));
 	ROW(-EINVAL, soq_socket_local(B.s, NULL));
 	ROW(-EINVAL, soq_socket_peer(B.s, NULL));
+	ROW(-EINVAL, soq_socket_peer_credentials(B.s, NULL));
 	ROW(-EINVAL, soq_accept(B.listener, NULL, NULL));
 	ROW(-EINVAL, soq_connect_async(B.fresh, B.idle, NULL));
 	ROW(-EINVAL, soq_connect(B.fresh, NULL));
@@ -113,6 +114,7 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_socket_attach(B.loop, B.detached, NULL));
 	ROW(-EINVAL, soq_socket_attach(B.loop, NULL, &socket_out));
 	ROW(-EINVAL, soq_socket_info(B.s, NULL));
+	ROW(-EINVAL, soq_socket_stats(B.s, NULL));
 	ROW(-EINVAL, soq_connect_list_async(B.loop, B.idle, NULL));
 	ROW(-EINVAL, soq_connect_list_async(B.loop, B.idle, list_of(NULL, 1)));
 	ROW(-EINVAL, soq_connect_list(B.loop, list_of(&B.ep, 1), 0, NULL));
@@ -333,7 +335,7 @@ static void rows_flags(struct fixture *t)
 				  &(struct soq_message){ .size = sizeof(struct soq_message),
 							 .segments = segments,
 							 .segment_count = 2,
-							 .reserved = { [7] = 1 } },
+							 .reserved = { [3] = 1 } },
 				  0));
 	ROW(-EINVAL, soq_recv_batch(B.datagram, message_of(segments, 2), 1, SOQ_PEEK));
 	ROW(-EINVAL,
@@ -371,6 +373,10 @@ static void rows_flags(struct fixture *t)
 	ROW(-EINVAL, soq_poll_any(entry_of(B.s, 1u << 6), 1, 0));
 	ROW(-EINVAL, soq_poll_any(entry_of(B.s, 0), 1, 0));
 	ROW(-EINVAL, soq_socket_info(B.s, &(struct soq_socket_info){ .size = 1 }));
+	ROW(-EINVAL, soq_socket_stats(B.s, &(struct soq_socket_stats){ .size = 1 }));
+	ROW(-EINVAL, soq_loop_counter(B.loop, SOQ_COUNTER_COUNT));
+	ROW(-EINVAL, soq_loop_counter(B.loop, (enum soq_counter) - 1));
+	ROW(1, soq_counter_name((enum soq_counter)INT32_MAX) == NULL);
 	ROW(-EINVAL, soq_loop_run(B.loop, (enum soq_run)3, 0));
 	ROW(-EINVAL, soq_loop_create(&(struct soq_loop_options){ .size = 1 }, &loop_out));
 	ROW(-EINVAL,

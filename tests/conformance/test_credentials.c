@@ -133,7 +133,8 @@ static void each_message_tells_its_sender(struct fixture *t)
 		expect(m.pid, getpid());
 		expect(m.uid, geteuid());
 		expect(m.gid, getegid());
-		/* It may be sent on as it is. */
+		/* It may be sent on as it is, to another. */
+		m.peer = (struct soq_endpoint){ 0 };
 		expect(send_way(t, way, d.a, &m), 1);
 		expect(soq_recv(d.b, &byte, 1, 0), 1);
 
@@ -176,17 +177,22 @@ static void what_the_program_sets_itself_is_seen(struct fixture *t)
 
 static void accepted_sockets_have_it_from_their_listener(struct fixture *t)
 {
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 4; i++) {
 		struct soq_endpoint ep = { 0 };
-		struct soq_socket *listener = unix_listener(t, types[i], &ep);
-		struct soq_socket *a = open_socket_of(t, AF_UNIX, types[i]), *b;
+		struct soq_socket *listener = unix_listener(t, types[i % 2], &ep);
+		struct soq_socket *a = open_socket_of(t, AF_UNIX, types[i % 2]), *b;
 		char byte;
 		struct iovec one = { &byte, 1 };
 		struct soq_message m = message_of(&one, 1);
 
 		expect(soq_socket_set_message_info(listener, SOQ_INFO_CREDENTIALS), 0);
 		expect(soq_connect(a, &ep), 0);
-		expect(soq_accept(listener, &b, NULL), 0);
+		if (i < 2) {
+			expect(soq_accept(listener, &b, NULL), 0);
+		} else {
+			b = open_socket_of(t, AF_UNIX, types[i % 2]);
+			expect(soq_accept_into(listener, b, NULL), 0);
+		}
 		expect(soq_send(a, "1", 1, 0), 1);
 		expect(soq_recv_msg(b, &m, 0), 1);
 		expect(m.info, SOQ_INFO_CREDENTIALS);

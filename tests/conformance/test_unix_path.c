@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 static const int types[] = { SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM };
 
@@ -24,6 +25,30 @@ static void path_lives_as_long_as_its_socket(struct fixture *t)
 		expect(soq_close(s), 0);
 		expect(soq_loop_run(t->loop, SOQ_RUN_IDLE, watchdog_ns()), 0);
 		expect(unix_exists(&folder, "name"), 0);
+		unix_folder_close(&folder);
+	}
+}
+
+/* Whatever the umask, and from the first moment: a listener that others shall reach widens it. */
+static void path_is_its_owners_alone(struct fixture *t)
+{
+	for (unsigned i = 0; i < COUNT_OF(types); i++) {
+		struct unix_folder folder;
+		struct soq_endpoint ep;
+		struct soq_socket *s = open_socket_of(t, AF_UNIX, types[i]);
+		struct stat made;
+		mode_t before;
+		int result;
+
+		unix_folder_open(&folder);
+		unix_file(&folder, "name", &ep);
+		before = umask(0);
+		result = soq_bind(s, &ep);
+		umask(before);
+		expect(result, 0);
+		expect(lstat(folder.file, &made), 0);
+		expect(made.st_mode & 07777, 0600);
+		expect(soq_close(s), 0);
 		unix_folder_close(&folder);
 	}
 }
@@ -251,6 +276,7 @@ static void close_all_removes_every_path(struct fixture *t)
 
 static const struct conf_case cases[] = {
 	CASE(path_lives_as_long_as_its_socket, "13j"),
+	SYNC_CASE(path_is_its_owners_alone, ""),
 	CASE(close_event_frees_the_path, "13e 13j"),
 	CASE(bind_on_a_path_that_exists_is_refused, "5a 13j"),
 	CASE(path_that_was_replaced_stays, "13j"),
