@@ -548,14 +548,14 @@ static void a_trace_function_tells_of_an_accept_closed_in_done(struct fixture *t
 }
 
 static const struct conf_case cases[] = {
-	CASE(a_connect_and_an_accept_are_told_once_in_every_form, "B172"),
+	CASE(a_connect_and_an_accept_are_told_once_in_every_form, "21b B172"),
 	CASE(a_refused_connect_is_told_as_failed, "B173"),
 	CASE(a_connect_that_is_cut_short_is_told_as_failed, "B173"),
-	CASE(an_accept_whose_listener_is_closed_is_told_as_failed, "B174"),
+	CASE(an_accept_whose_listener_is_closed_is_told_as_failed, "21b B174"),
 	CASE(an_accept_that_waits_is_told_as_failed, ""),
-	CASE(a_trace_function_tells_of_an_accept_closed_in_done, "B174"),
+	CASE(a_trace_function_tells_of_an_accept_closed_in_done, "21b B174"),
 	CASE(attempts_of_a_list_are_told_each, ""),
-	CASE(transfers_are_told_with_what_was_asked_and_what_came, ""),
+	CASE(transfers_are_told_with_what_was_asked_and_what_came, "21b"),
 	CASE(datagrams_are_told_with_their_addresses, ""),
 	CASE(what_a_multishot_brings_is_told_each, ""),
 	CASE(closes_are_told_until_the_descriptor_is_gone, ""),
