@@ -432,7 +432,7 @@ static const struct conf_case cases[] = {
 	SYNC_CASE(blocked_source_is_not_heard, "5a"),
 	SYNC_CASE(ipv6_sockets_join_groups_of_ipv4, ""),
 	SYNC_CASE(ipv6_groups_are_heard_until_they_are_left, ""),
-	SYNC_CASE(system_may_choose_the_interface, ""),
+	SYNC_CASE(system_may_choose_the_interface, "B091"),
 	SYNC_CASE(what_the_kernel_refuses_is_told, "5a"),
 	SYNC_CASE(interface_goes_before_the_scope, "5a"),
 	SYNC_CASE(what_makes_no_sense_is_refused, "5a"),

@@ -92,6 +92,7 @@ static void bind_on_a_path_that_exists_is_refused(struct fixture *t)
 	unix_file(&folder, "name", &ep);
 	expect(soq_bind(first, &ep), 0);
 	expect(soq_bind(second, &ep), -EADDRINUSE);
+	expect(soq_connect(second, &ep), -ECONNREFUSED);
 	unix_file(&folder, "other", &ep);
 	expect(soq_bind(first, &ep), -EINVAL);
 	expect(unix_exists(&folder, "other"), 0);
@@ -168,6 +169,7 @@ static void accepted_sockets_leave_the_path(struct fixture *t)
 	expect(unix_exists(&folder, "name"), 1);
 	expect(soq_close(listener), 0);
 	settle(t);
+	expect(unix_exists(&folder, "name"), 0);
 	unix_folder_close(&folder);
 }
 
@@ -278,9 +280,9 @@ static const struct conf_case cases[] = {
 	CASE(path_lives_as_long_as_its_socket, "13j"),
 	SYNC_CASE(path_is_its_owners_alone, ""),
 	CASE(close_event_frees_the_path, "13e 13j"),
-	CASE(bind_on_a_path_that_exists_is_refused, "5a 13j"),
+	CASE(bind_on_a_path_that_exists_is_refused, "5a 13j B070"),
 	CASE(path_that_was_replaced_stays, "13j"),
-	CASE(accepted_sockets_leave_the_path, "13j"),
+	CASE(accepted_sockets_leave_the_path, "13j B069"),
 	CASE(released_socket_leaves_the_path, "13j"),
 	CASE(relative_path_is_found_from_elsewhere, "13j"),
 	CASE(longest_paths_work, "5a"),
