@@ -567,6 +567,7 @@ static void empty_packet_leaks_none(struct fixture *t)
 	struct iovec one = { in, sizeof(in) };
 	struct soq_message m = with(&one, got, 0, 2);
 
+	memset(&control, 0, sizeof(control));
 	control.head = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)),
 					 .cmsg_level = SOL_SOCKET,
 					 .cmsg_type = SCM_RIGHTS };
