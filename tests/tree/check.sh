@@ -33,7 +33,7 @@ check_includes() {
 	# Outside: nothing of src/ or fallback/, by path or by a name found there.
 	local private
 	private=$(cd src && ls *.h uring/*.h ../fallback/*.h | sed 's,.*/,,' | sort -u | paste -sd'|' | sed 's/\./\\./g')
-	for folder in tests/conformance tests/examples tests/support tests/interop perf; do
+	for folder in tests/conformance tests/examples tests/support tests/interop tests/netns perf; do
 		[ -d "$folder" ] || continue
 		forbid "$folder sees only include/" '"[^"]*(src|fallback)/' "$folder"
 		# A folder may have a header of its own by such a name.
