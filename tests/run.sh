@@ -101,7 +101,7 @@ stage_tsan() { build tsan && SOQ_TEST_SLOW=8 SOQ_TEST_CYCLES=${SOQ_TEST_CYCLES:-
 stage_valgrind() {
 	build valgrind && SOQ_TEST_VALGRIND=1 SOQ_TEST_SLOW=20 SOQ_TEST_BYTES=${SOQ_TEST_BYTES:-16777216} \
 		SOQ_TEST_STEPS=${SOQ_TEST_STEPS:-20000} SOQ_TEST_CYCLES=${SOQ_TEST_CYCLES:-1000} \
-		tests valgrind -L "conformance|valgrind" -E "^conf\.((lazy_)?threads\.uring-|(exchange|connection|file|file_cut|telemetry|accept_into|nowait|relay|transfer|cancel|urgent)\.uring-|resources\.|service\.|credentials\.)"
+		tests valgrind -L "conformance|valgrind" -E "^conf\.((lazy_)?threads\.uring-|(exchange|connection|file|file_cut|telemetry|accept_into|nowait|relay|transfer|cancel|urgent)\.uring-|resources\.|service\.|credentials\.|telemetry\.|urgent\.)"
 }
 
 stage_qemu() {
