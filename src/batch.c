@@ -296,9 +296,9 @@ int32_t soqi_batch_serve(struct soq_socket *s, struct soqi_lane *lane)
 	/* Of a connection that broke both lanes want to know. */
 	if (result < 0)
 		soqi_judge_note(s, result);
-	lane->spent = s->family != AF_UNIX || (op->priv.flags & SOQI_OP_BATCH)
-			      ? result >= (int32_t)(CALLS_MAX * SOQI_BATCH_MESSAGES)
-			      : false;
+	/* A message of a unix socket by itself counts in bytes, and is one call. */
+	lane->spent = (s->family != AF_UNIX || (op->priv.flags & SOQI_OP_BATCH)) &&
+		      result >= (int32_t)(CALLS_MAX * SOQI_BATCH_MESSAGES);
 	loop->stats.requests++;
 	loop->stats.completions += result != -EAGAIN;
 	return result;

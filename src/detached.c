@@ -312,10 +312,7 @@ int64_t soqi_detached_transfer(struct soq_socket *s, const struct soqi_transfer 
 		error = soqi_transfer_begin(s, t, op);
 	if (error == 0) {
 		d->transfers[t->index]++;
-		if (t->index == SOQI_LANE_SEND)
-			SOQI_PROBE_START(send, s, op, s->fd, op->priv.length);
-		else
-			SOQI_PROBE_START(receive, s, op, s->fd, op->priv.length);
+		soqi_probe_transfer(s, op, t->index);
 		transfer(d, t, op, flags, event);
 		soqi_probe_stop(s, op);
 		d->transfers[t->index]--;

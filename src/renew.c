@@ -39,20 +39,6 @@ void soqi_renew(struct soq_socket *s, int fd, enum soqi_socket_phase phase)
 		s->lane[i].sync_cause = 0;
 }
 
-/* A name the kernel has given it; a fresh socket's is empty. */
-static bool is_bound(const struct soq_socket *s)
-{
-	struct soq_endpoint name = { .size_bytes = sizeof(name.addr) };
-
-	if (getsockname(s->fd, &name.addr.any, &name.size_bytes) != 0)
-		return false;
-	if (s->family == AF_INET)
-		return name.addr.ipv4.sin_port != 0;
-	if (s->family == AF_INET6)
-		return name.addr.ipv6.sin6_port != 0;
-	return name.size_bytes > sizeof(sa_family_t);
-}
-
 int soqi_target_check(const struct soq_socket *s, struct soq_socket *target)
 {
 	int error;
@@ -74,7 +60,7 @@ int soqi_target_check(const struct soq_socket *s, struct soq_socket *target)
 		if (error != 0)
 			return error;
 	}
-	return target->phase == SOQI_PHASE_FRESH && !is_bound(target) ? 0 : -EISCONN;
+	return target->phase == SOQI_PHASE_FRESH && !soqi_is_bound(target) ? 0 : -EISCONN;
 }
 
 void soqi_target_begin(struct soq_op *op, struct soq_socket *target)

@@ -206,7 +206,7 @@ int soq_socket_set_timeouts(struct soq_socket *s, int64_t receive_ns, int64_t se
  * a unix socket's empty one. What a raw socket has for a port is its protocol, and vsock
  * has all bits for "any".
  */
-static bool is_bound(const struct soq_socket *s)
+bool soqi_is_bound(const struct soq_socket *s)
 {
 	static const unsigned char nothing[sizeof(struct sockaddr_storage)];
 	struct soq_endpoint ep;
@@ -250,7 +250,7 @@ int soq_socket_info(struct soq_socket *s, struct soq_socket_info *info)
 	now.send_timeout_ns = s->send_timeout_ns >= 0 ? s->send_timeout_ns : -1;
 	if (now.detached)
 		soqi_detached_unlock(s);
-	now.bound = is_bound(s);
+	now.bound = soqi_is_bound(s);
 	memcpy(info, &now, info->size);
 	return 0;
 }

@@ -86,7 +86,10 @@ void soqi_renew(struct soq_socket *s, int fd, enum soqi_socket_phase phase);
 /* The same with a fresh one that has its options. */
 int soqi_reopen(struct soq_socket *s);
 
-/* disconnect.c. The head of the send lane is a disconnect and its turn has come: 0, -EAGAIN, or its error. */
+/*
+ * disconnect.c. The head of the send lane is a disconnect and its turn has come: 0, -EAGAIN,
+ * or its error.
+ */
 int soqi_disconnect_now(struct soq_socket *s, uint32_t flags);
 /* Whether it has to wait for the receives to end. */
 bool soqi_disconnect_waits(const struct soq_socket *s);
@@ -209,6 +212,8 @@ int32_t soqi_urgent_try(const struct soq_socket *s, struct soqi_lane *lane);
 /* The started op of one: ends it. */
 void soqi_urgent_end(struct soq_socket *s, struct soq_op *op);
 
+/* socket.c. Whether the kernel's name of it is one. */
+bool soqi_is_bound(const struct soq_socket *s);
 /* Whether the socket has, or is getting, a peer. */
 static inline bool soqi_carries(const struct soq_socket *s)
 {

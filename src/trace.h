@@ -22,6 +22,16 @@
 #define SOQI_PROBE_END(name, s, op, result)      ((void)(s), (void)(op), (void)(result))
 #endif
 
+/* The probe of a send or receive that begins. */
+static inline void soqi_probe_transfer(const struct soq_socket *s, const struct soq_op *op,
+				       enum soqi_lane_index index)
+{
+	if (index == SOQI_LANE_SEND)
+		SOQI_PROBE_START(send, s, op, s->fd, op->priv.length);
+	else
+		SOQI_PROBE_START(receive, s, op, s->fd, op->priv.length);
+}
+
 /* What an op is told as; 0: it is not. */
 static inline uint32_t soqi_trace_what(const struct soq_op *op)
 {

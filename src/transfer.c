@@ -200,15 +200,6 @@ static uint32_t op_flags(const struct soqi_transfer *t)
 	       (t->message != NULL ? SOQI_OP_MESSAGE : 0);
 }
 
-static inline void probe_start(const struct soq_socket *s, const struct soq_op *op,
-			       enum soqi_lane_index index)
-{
-	if (index == SOQI_LANE_SEND)
-		SOQI_PROBE_START(send, s, op, s->fd, op->priv.length);
-	else
-		SOQI_PROBE_START(receive, s, op, s->fd, op->priv.length);
-}
-
 static void start(struct soq_socket *s, struct soq_op *op, const struct soqi_transfer *t,
 		  uint32_t flags)
 {
@@ -240,12 +231,15 @@ int soqi_transfer_start(struct soq_socket *s, struct soq_op *op, const struct so
 
 	if (error != 0)
 		return error;
-	probe_start(s, op, t->index);
+	soqi_probe_transfer(s, op, t->index);
 	start(s, op, t, op_flags(t));
 	return 0;
 }
 
-/* Messages, zero copy, urgent bytes, and what is no socket. Out of line, so that the two below are short. */
+/*
+ * Messages, zero copy, urgent bytes, and what is no socket. Out of line, so that the two
+ * below are short.
+ */
 static __attribute__((noinline)) int start_other(struct soq_socket *s, struct soq_op *op,
 						 enum soqi_lane_index index, const void *buffer,
 						 size_t size_bytes, uint32_t flags)
@@ -262,7 +256,7 @@ static inline void start_plain(struct soq_socket *s, struct soq_op *op, enum soq
 			       uint32_t flags)
 {
 	op->priv.address = NULL;
-	probe_start(s, op, kind == SOQI_KIND_SEND ? SOQI_LANE_SEND : SOQI_LANE_RECV);
+	soqi_probe_transfer(s, op, kind == SOQI_KIND_SEND ? SOQI_LANE_SEND : SOQI_LANE_RECV);
 	soqi_op_begin(s->loop, s, op, kind, flags);
 	soqi_op_start_lane(s, &s->lane[kind == SOQI_KIND_SEND ? SOQI_LANE_SEND : SOQI_LANE_RECV],
 			   op);
@@ -400,7 +394,7 @@ static int64_t transfer_attached(struct soq_socket *s, const struct soqi_transfe
 		error = soqi_transfer_begin(s, t, op);
 	if (error != 0)
 		return error;
-	probe_start(s, op, t->index);
+	soqi_probe_transfer(s, op, t->index);
 	if (may_send_at_once(s, t))
 		result = send_at_once(s, t);
 	if (result == (int64_t)t->count) {

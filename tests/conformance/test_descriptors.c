@@ -4,6 +4,7 @@
 #include "message_ways.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 static const int types[] = { SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM };
@@ -31,11 +32,9 @@ static unsigned open_count(void)
 /* A file of its own for each number: told from the others by its size. */
 static int file_of(unsigned number)
 {
-	char name[] = "/tmp/soq-descriptor-XXXXXX";
-	int fd = mkostemp(name, O_CLOEXEC);
+	int fd = memfd_create("soq", MFD_CLOEXEC);
 
 	expect_true(fd >= 0);
-	expect(unlink(name), 0);
 	expect(ftruncate(fd, number), 0);
 	return fd;
 }

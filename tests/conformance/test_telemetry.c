@@ -140,7 +140,7 @@ static void bytes_of_ops_are_counted_once(struct fixture *t)
 	struct probe *sends[12], *peek = probe(t), *recv = probe(t), *more = probe(t);
 	struct soq_socket *a, *b;
 	struct soq_loop_stats before;
-	char from[12][100], to[12][100];
+	char from[12][100], looked[50], to[12][100], last;
 
 	pair_soq(t, AF_INET, &a, &b);
 	before = stats_of(t);
@@ -150,9 +150,9 @@ static void bytes_of_ops_are_counted_once(struct fixture *t)
 		sends[i] = probe(t);
 		started(sends[i], soq_send_async(a, &sends[i]->op, from[i], 100, modes[i / 2 % 4]));
 	}
-	started(peek, soq_recv_async(b, &peek->op, to, 50, SOQ_PEEK));
+	started(peek, soq_recv_async(b, &peek->op, looked, sizeof(looked), SOQ_PEEK));
 	started(recv, soq_recv_async(b, &recv->op, to, sizeof(to), SOQ_EXACT));
-	started(more, soq_recv_async(b, &more->op, to, 1, 0));
+	started(more, soq_recv_async(b, &more->op, &last, 1, 0));
 	await(t, recv);
 	for (unsigned i = 0; i < 12; i++)
 		await(t, sends[i]);
@@ -275,7 +275,7 @@ static void datagrams_in_a_line_are_counted_each(struct fixture *t)
 
 	for (unsigned i = 0; i < 8; i++) {
 		p[i] = probe(t);
-		started(p[i], soq_send_to_async(d.a, &p[i]->op, out, i, 0, &d.at_b));
+		started(p[i], soq_send_to_async(d.a, &p[i]->op, out + 10 * i, i, 0, &d.at_b));
 	}
 	for (unsigned i = 0; i < 8; i++)
 		await(t, p[i]);
