@@ -225,7 +225,7 @@ static void what_cannot_be_a_target_is_refused(struct fixture *t)
 	struct soq_endpoint ep, at;
 	struct soq_socket *listener = soq_listener(t, AF_INET, &ep);
 	struct soq_socket *bound = bound_socket(t, AF_INET, SOCK_STREAM, &at);
-	struct soq_socket *other = open_socket(t, AF_INET6);
+	struct soq_socket *other = open_socket(t, AF_INET6), *portless = open_socket(t, AF_INET);
 	struct soq_socket *packets = open_socket_of(t, AF_INET, SOCK_DGRAM);
 	struct soq_socket *connected, *peer, *detached, *waiting = open_socket(t, AF_INET);
 	struct probe *p = probe(t), *poll = probe(t);
@@ -238,6 +238,11 @@ static void what_cannot_be_a_target_is_refused(struct fixture *t)
 	expect(soq_accept_into_async(listener, &p->op, detached), -EXDEV);
 	expect(soq_accept_into(detached, waiting, NULL), -EXDEV);
 	expect(soq_accept_into_async(listener, &p->op, bound), -EISCONN);
+	expect(soq_endpoint_loopback(AF_INET, 0, &ep), 0);
+	expect(soq_socket_set_option(portless, SOQ_OPTION_BIND_NO_PORT, 1), 0);
+	expect(soq_bind(portless, &ep), 0);
+	expect(soq_accept_into_async(listener, &p->op, portless), -EISCONN);
+	expect(soq_close(portless), 0);
 	expect(soq_accept_into_async(listener, &p->op, connected), -EISCONN);
 	expect(soq_accept_into_async(listener, &p->op, listener), -EISCONN);
 	expect(soq_accept_into_async(waiting, &p->op, other), -EINVAL);
