@@ -63,6 +63,7 @@ struct soqi_request {
 	short poll_events; /* POLL*, of a poll: the result is those that are there */
 	bool waits;        /* of detached sockets: a try may block, and what it accepts blocks */
 	bool lent;         /* the memory is a caller's: see own.h */
+	bool cut;          /* the last segment is not all of what the caller has there */
 	bool whole;        /* RECV_BUF: a message, with its sender */
 	bool control;      /* and with what the kernel tells of it */
 	uint64_t token;

@@ -105,7 +105,7 @@ void soqi_batch_borrow(const struct soq_socket *s, const struct soq_message *mes
 		if (back)
 			soqi_own_give_back(messages[i].segments, messages[i].segment_count);
 		else
-			soqi_own_borrow(messages[i].segments, messages[i].segment_count);
+			soqi_own_borrow(messages[i].segments, messages[i].segment_count, false);
 }
 
 int soqi_batch_call(int fd, struct mmsghdr *headers, unsigned count, int flags)

@@ -34,7 +34,7 @@ int32_t soqi_fast_open(const struct soq_socket *s, const struct soq_endpoint *ep
 		lent.iov_len = SOQI_REQUEST_BYTES;
 	/* The library's while an op of a loop's is in flight. */
 	if (s->loop != NULL)
-		soqi_own_borrow(&lent, 1);
+		soqi_own_borrow(&lent, 1, lent.iov_len < size_bytes);
 	do
 		count = sendto(s->fd, data, lent.iov_len,
 			       MSG_FASTOPEN | MSG_DONTWAIT | MSG_NOSIGNAL, &ep->addr.any,

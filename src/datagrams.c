@@ -50,7 +50,7 @@ static int call(struct soq_loop *loop, const struct soq_socket *s, struct soqi_b
 
 	for (unsigned i = 0; i < count; i++)
 		soqi_own_borrow(room->headers[i].msg_hdr.msg_iov,
-				room->headers[i].msg_hdr.msg_iovlen);
+				room->headers[i].msg_hdr.msg_iovlen, false);
 	sent = soqi_batch_call(s->fd, room->headers, count, 0);
 	for (unsigned i = 0; i < count; i++)
 		soqi_own_give_back(room->headers[i].msg_hdr.msg_iov,

@@ -9,6 +9,7 @@
 #ifndef SOQI_OWN_H
 #define SOQI_OWN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/uio.h>
 
@@ -73,8 +74,9 @@ static inline void soqi_own_take(const void *memory, size_t size_bytes, size_t d
 	__asan_unpoison_memory_region(memory, size_bytes);
 }
 
-static inline void soqi_own_borrow(const struct iovec *segments, size_t count)
+static inline void soqi_own_borrow(const struct iovec *segments, size_t count, bool cut)
 {
+	(void)cut;
 	for (size_t i = 0; i < count; i++)
 		soqi_own_take(segments[i].iov_base, segments[i].iov_len, 0);
 }
@@ -117,11 +119,11 @@ static inline void soqi_own_take(const void *memory, size_t size_bytes, size_t d
 	VALGRIND_MAKE_MEM_DEFINED(memory, size_bytes);
 }
 
-/* A piece of the largest size is cut from more, and does not end where the memory does. */
-static inline void soqi_own_borrow(const struct iovec *segments, size_t count)
+/* The last piece of what is `cut`, and one of the largest size, end before the memory does. */
+static inline void soqi_own_borrow(const struct iovec *segments, size_t count, bool cut)
 {
 	for (size_t i = 0; i < count; i++)
-		if (segments[i].iov_len < SOQI_REQUEST_BYTES)
+		if (segments[i].iov_len < SOQI_REQUEST_BYTES && (i + 1 < count || !cut))
 			soqi_own_take(segments[i].iov_base, segments[i].iov_len, 0);
 		else
 			VALGRIND_MAKE_MEM_DEFINED(segments[i].iov_base, segments[i].iov_len);
@@ -148,8 +150,9 @@ static inline void soqi_own_take(const void *memory, size_t size_bytes, size_t d
 	(void)defined_bytes;
 }
 
-static inline void soqi_own_borrow(const struct iovec *segments, size_t count)
+static inline void soqi_own_borrow(const struct iovec *segments, size_t count, bool cut)
 {
+	(void)cut;
 	(void)segments;
 	(void)count;
 }

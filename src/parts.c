@@ -266,7 +266,7 @@ static void borrow(const struct soq_socket *s, const struct soq_op *op, const st
 		if (back)
 			soqi_own_give_back(&piece->segments[i], 1);
 		else
-			soqi_own_borrow(&piece->segments[i], 1);
+			soqi_own_borrow(&piece->segments[i], 1, false);
 	}
 }
 

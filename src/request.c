@@ -97,6 +97,7 @@ static void cap_bytes(struct soqi_request *request, uint64_t left)
 	for (uint32_t i = 0; i < request->segment_count; i++) {
 		if (request->segments[i].iov_len > left) {
 			request->segments[i].iov_len = (size_t)left;
+			request->cut = left > 0;
 			request->segment_count = i + (left > 0 ? 1 : 0);
 			return;
 		}

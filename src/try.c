@@ -39,7 +39,7 @@ static int32_t try_message(const struct soqi_request *request)
 	ssize_t count;
 
 	if (request->lent)
-		soqi_own_borrow(request->segments, request->segment_count);
+		soqi_own_borrow(request->segments, request->segment_count, request->cut);
 	do
 		count = request->kind == SOQI_REQUEST_SEND ? send_once(request, flags)
 							   : receive_once(request, flags);

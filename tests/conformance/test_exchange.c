@@ -248,7 +248,7 @@ static int is_one_of_the_ends(int64_t result)
 
 static void close_racing_transfers_ends_them_all(struct fixture *t)
 {
-	char *big = malloc(BIG_BYTES), in[16];
+	char *big = malloc(BIG_BYTES), in[2][16];
 
 	fill(big, BIG_BYTES, 1, 0);
 	for (unsigned round = 0; round < 20; round++) {
@@ -259,9 +259,9 @@ static void close_racing_transfers_ends_them_all(struct fixture *t)
 		for (unsigned i = 0; i < 4; i++)
 			p[i] = probe(t);
 		started(p[0], soq_send_async(a, &p[0]->op, big, BIG_BYTES, 0));
-		started(p[1], soq_recv_async(b, &p[1]->op, in, sizeof(in), 0));
-		started(p[2], soq_recv_async(a, &p[2]->op, in, sizeof(in), 0));
-		started(p[3], soq_send_async(b, &p[3]->op, big, 16, 0));
+		started(p[1], soq_recv_async(b, &p[1]->op, in[0], sizeof(in[0]), 0));
+		started(p[2], soq_recv_async(a, &p[2]->op, in[1], sizeof(in[1]), 0));
+		started(p[3], soq_send_async(b, &p[3]->op, "sixteen bytes..", 16, 0));
 		for (unsigned i = 0; i < round / 4; i++)
 			expect_true(soq_loop_run(t->loop, SOQ_RUN_ONCE, 0) >= 0);
 		expect(round % 3 == 2 ? soq_abort(a) : soq_close(round % 3 ? a : b), 0);

@@ -108,7 +108,7 @@ static void messages_are_taken_and_sent_now(struct fixture *t)
 	for (unsigned i = 0; i < COUNT_OF(families); i++) {
 		struct datagrams d = datagrams_bound(t, families[i]);
 		struct soq_endpoint from;
-		char in[4];
+		char in[4] = "";
 		struct iovec part = { in, 4 };
 		struct soq_message m = { .size = sizeof(m), .segments = &part, .segment_count = 1 };
 

@@ -294,7 +294,7 @@ static void messages_of_a_batch_are_counted_each(struct fixture *t)
 		struct probe *p = probe_quiet(t);
 
 		for (unsigned i = 0; i < 70; i++) {
-			parts[i] = (struct iovec){ out, i };
+			parts[i] = (struct iovec){ out + 100 * i, i };
 			messages[i] = message_of(&parts[i], 1);
 			messages[i].peer = d.at_b;
 		}
