@@ -23,7 +23,7 @@ void soqi_renew(struct soq_socket *s, int fd, enum soqi_socket_phase phase)
 	soqi_path_remove(s);
 	(void)close(s->fd);
 	s->fd = fd;
-	s->phase = (uint8_t)phase;
+	s->phase = (unsigned int)phase & 7U;
 	s->error = 0;
 	s->shut_send = false;
 	s->epipe_seen = false;

@@ -42,8 +42,8 @@ struct soq_socket {
 	uint32_t slot;
 	uint8_t type;            /* SOCK_* */
 	uint8_t state;           /* enum soqi_socket_state */
-	uint8_t phase;           /* enum soqi_socket_phase */
-	uint8_t family : 7;      /* AF_* */
+	uint8_t family;          /* AF_*; no bit-field: read without a detached socket's lock */
+	uint8_t phase : 3;       /* enum soqi_socket_phase */
 	bool credentials : 1;    /* unix: the kernel tells who has sent a message */
 	uint8_t asked_class : 2; /* the class the request in the kernel asks for */
 	bool from_list : 1;     /* its turn has come: the next buf is from the list, which has it */
