@@ -6,6 +6,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+
+/* Of one connect: a router answers each of its few packets once. */
+#define REPORTS_MAX 64u
 
 static void fail_lane(struct soq_loop *loop, struct soq_socket *s, enum soqi_lane_index index,
 		      int error)
@@ -47,6 +51,28 @@ void soqi_connect_failed(struct soq_socket *s, struct soq_op *behind, int error,
 	fail_lane(s->loop, s, SOQI_LANE_RECV, error);
 }
 
+/*
+ * The ring takes a POLLERR without a socket error for the end of a TCP connect: 0, though
+ * what came is a report, of an ICMP message that arrived within connect(2), and the first
+ * packet is still to be answered (seen on 6.18). connect(2) knows, asked again.
+ */
+static bool is_doubtful(const struct soq_socket *s)
+{
+	struct pollfd fd = { .fd = s->fd };
+
+	return (s->family == AF_INET || s->family == AF_INET6) && soqi_is_connection(s) &&
+	       !s->loop->backend->immediate && poll(&fd, 1, 0) > 0 && (fd.revents & POLLERR);
+}
+
+void soqi_connect_reports_drop(int fd)
+{
+	struct msghdr report = { 0 };
+	unsigned max = REPORTS_MAX;
+
+	while (max-- > 0 && recvmsg(fd, &report, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0)
+		report = (struct msghdr){ 0 };
+}
+
 void soqi_connect_settle(struct soq_loop *loop, struct soq_socket *s, struct soqi_ops *ended)
 {
 	struct soqi_lane *lane = &s->lane[SOQI_LANE_SEND];
@@ -55,6 +81,11 @@ void soqi_connect_settle(struct soq_loop *loop, struct soq_socket *s, struct soq
 	int32_t result = polled && lane->result > 0 ? -EAGAIN : lane->result;
 
 	lane->polls = false;
+	if (soqi_unlikely(result == 0 && !soqi_is_fast(lane->queue.first) && is_doubtful(s))) {
+		lane->queue.first->priv.segment_count = SOQI_FAST_LEFT;
+		lane->queue.first->priv.segment_offset = 0;
+		result = -EAGAIN;
+	}
 	if (cause == 0 && (result == -EAGAIN || result == -EINTR)) {
 		/* The answer to a first packet is waited for by a poll, then asked for. */
 		lane->polls = !polled && soqi_is_fast(lane->queue.first);

@@ -28,6 +28,7 @@ int32_t soqi_fast_open(const struct soq_socket *s, const struct soq_endpoint *ep
 		       size_t size_bytes)
 {
 	struct iovec lent = { (void *)(uintptr_t)data, size_bytes };
+	unsigned aborted = 0;
 	ssize_t count;
 
 	if (lent.iov_len > SOQI_REQUEST_BYTES)
@@ -35,11 +36,12 @@ int32_t soqi_fast_open(const struct soq_socket *s, const struct soq_endpoint *ep
 	/* The library's while an op of a loop's is in flight. */
 	if (s->loop != NULL)
 		soqi_own_borrow(&lent, 1, lent.iov_len < size_bytes);
+	/* After one that failed in the ring the first call has only its end to tell. */
 	do
 		count = sendto(s->fd, data, lent.iov_len,
 			       MSG_FASTOPEN | MSG_DONTWAIT | MSG_NOSIGNAL, &ep->addr.any,
 			       soqi_endpoint_kernel_size(ep));
-	while (count < 0 && errno == EINTR);
+	while (count < 0 && (errno == EINTR || (errno == ECONNABORTED && !aborted++)));
 	/* Before the memory goes back, which may call a tool that sets errno. */
 	if (count < 0)
 		count = errno == EAGAIN ? -EINPROGRESS : -errno;
@@ -61,6 +63,8 @@ int32_t soqi_fast_step(const struct soq_socket *s, struct soq_op *op)
 		op->priv.segment_offset = result > 0 ? (uint64_t)result : 0;
 	}
 	result = soqi_connect_local(s, op->priv.data);
+	if (result == -EALREADY)
+		soqi_connect_reports_drop(s->fd);
 	if (result == -EINPROGRESS || result == -EALREADY || result == -EINTR)
 		return -EAGAIN;
 	/* The call that sent it has seen the answer already. */

@@ -90,6 +90,7 @@ static void go_on(struct soq_loop *loop, struct soq_op *op, uint32_t index, int 
 		if (error == 0) {
 			op->priv.segment = index;
 			s->on_its_way = true;
+			op->priv.segment_count = SOQI_FAST_NONE;
 			soqi_connect_begin(s, op, &list->endpoints[index]);
 			return;
 		}
@@ -182,7 +183,6 @@ static int start(struct soq_loop *loop, struct soq_op *op, const struct soq_conn
 		return error;
 	errors_clear(list);
 	op->priv.length = 0;
-	op->priv.segment_count = SOQI_FAST_NONE;
 	soqi_op_start(loop, NULL, op, SOQI_KIND_CONNECT, flags);
 	/* Only read: every address of an op is kept in the same word. */
 	op->priv.address = (void *)(uintptr_t)list;

@@ -132,6 +132,11 @@ bool soqi_fast_may(const struct soq_socket *s, size_t size_bytes, uint32_t flags
 int32_t soqi_fast_step(const struct soq_socket *s, struct soq_op *op);
 /* It is connected: the op goes on as a send, or ends. */
 void soqi_connect_data_go(struct soq_loop *loop, struct soqi_lane *lane, struct soqi_ops *ended);
+/*
+ * A TCP connect that was woken goes on: what woke it may be a report in the error queue,
+ * and no poll waits while there is one.
+ */
+void soqi_connect_reports_drop(int fd);
 /* What soq_connect() takes. */
 int soqi_connect_check(const struct soq_socket *s, const struct soq_endpoint *ep);
 /* Whether a connect has no place in the backend, and is made at once. */

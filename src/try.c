@@ -71,9 +71,11 @@ static int32_t try_connect(const struct soqi_request *request)
 {
 	if (connect(request->fd, request->addr, request->addr_size_bytes) == 0)
 		return 0;
-	if (errno == EINPROGRESS || errno == EALREADY || errno == EINTR)
-		return -EAGAIN;
-	return -errno;
+	if (errno == EALREADY)
+		soqi_connect_reports_drop(request->fd);
+	else if (errno != EINPROGRESS && errno != EINTR)
+		return -errno;
+	return -EAGAIN;
 }
 
 static int32_t try_poll(const struct soqi_request *request)
