@@ -335,7 +335,7 @@ static void rows_flags(struct fixture *t)
 				  &(struct soq_message){ .size = sizeof(struct soq_message),
 							 .segments = segments,
 							 .segment_count = 2,
-							 .reserved = { [3] = 1 } },
+							 .reserved = { [2] = 1 } },
 				  0));
 	ROW(-EINVAL, soq_recv_batch(B.datagram, message_of(segments, 2), 1, SOQ_PEEK));
 	ROW(-EINVAL,
@@ -348,6 +348,7 @@ static void rows_flags(struct fixture *t)
 	ROW(-EINVAL, soq_send_msg(B.datagram, telling(1u << 31), 0));
 	ROW(-EINVAL, soq_send_msg_async(B.datagram, B.idle, telling(SOQ_INFO_CUT), 0));
 	ROW(-EINVAL, soq_send_msg(B.datagram, telling(SOQ_INFO_SEGMENTS), 0));
+	ROW(-EINVAL, soq_send_msg(B.datagram, telling(SOQ_INFO_TTL), 0));
 	ROW(-EINVAL, soq_send_batch(B.datagram, telling(SOQ_INFO_PACKET), 1, 0));
 	ROW(-EINVAL, soq_poll_async(B.s, B.idle, 0, 0));
 	ROW(-EINVAL, soq_poll_async(B.s, B.idle, 1u << 6, 0));
