@@ -10,11 +10,11 @@
 /* All that may come at once: to an IPv6 socket from IPv4, the most talkative case. */
 #define RECEIVE_BYTES                                                                              \
 	(CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct in_pktinfo)) +          \
-	 2 * CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct timespec)) +                       \
-	 CMSG_SPACE(sizeof(int)))
+	 5 * CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct timespec)) +                       \
+	 CMSG_SPACE(sizeof(uint32_t)))
 /* All that may be told at once. */
 #define SEND_BYTES                                                                                 \
-	(CMSG_SPACE(sizeof(uint16_t)) + 2 * CMSG_SPACE(sizeof(int)) +                              \
+	(CMSG_SPACE(sizeof(uint16_t)) + 4 * CMSG_SPACE(sizeof(int)) +                              \
 	 CMSG_SPACE(sizeof(struct in6_pktinfo)))
 
 #define ROOM_BYTES sizeof(((struct soq_message *)0)->control)
@@ -44,6 +44,15 @@ static void add_class(struct soq_message *message, size_t *used, int family)
 	add(message, used, IPPROTO_IP, IP_TOS, &class, sizeof(class));
 	if (family == AF_INET6)
 		add(message, used, IPPROTO_IPV6, IPV6_TCLASS, &class, sizeof(class));
+}
+
+static void add_ttl(struct soq_message *message, size_t *used, int family)
+{
+	int ttl = message->ttl;
+
+	add(message, used, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl));
+	if (family == AF_INET6)
+		add(message, used, IPPROTO_IPV6, IPV6_HOPLIMIT, &ttl, sizeof(ttl));
 }
 
 /* For IPv4 the kernel wants a mapped address even if it says "any". */
@@ -80,6 +89,8 @@ size_t soqi_ancillary_write(struct soq_message *message, uint32_t info, int fami
 		    sizeof(message->segment_size_bytes));
 	if (info & SOQ_INFO_ECN)
 		add_class(message, &used, family);
+	if (info & SOQ_INFO_TTL)
+		add_ttl(message, &used, family);
 	if ((info & SOQ_INFO_PACKET) && family == AF_INET6)
 		add_packet_ipv6(message, &used, mapped);
 	else if (info & SOQ_INFO_PACKET)
@@ -123,6 +134,20 @@ static void read_class(int class, struct soq_message *message)
 	message->info |= SOQ_INFO_ECN;
 }
 
+static void read_ttl(int ttl, struct soq_message *message)
+{
+	if (ttl < 0 || ttl > 255)
+		return;
+	message->ttl = (uint8_t)ttl;
+	message->info |= SOQ_INFO_TTL;
+}
+
+static void read_drops(uint32_t count, struct soq_message *message)
+{
+	message->dropped_count = count;
+	message->info |= SOQ_INFO_DROPS;
+}
+
 static void read_time(const struct timespec *time, struct soq_message *message)
 {
 	const int64_t ns_per_s = 1000000000;
@@ -151,6 +176,7 @@ static void read_one(int level, int type, const unsigned char *data, size_t size
 		struct in6_pktinfo packet6;
 		struct timespec time;
 		int number;
+		uint32_t count;
 	} is;
 
 	if (size_bytes > sizeof(is))
@@ -167,6 +193,12 @@ static void read_one(int level, int type, const unsigned char *data, size_t size
 		read_class(*data, message);
 	else if (level == IPPROTO_IPV6 && type == IPV6_TCLASS && size_bytes == sizeof(is.number))
 		read_class(is.number, message);
+	else if (((level == IPPROTO_IP && type == IP_TTL) ||
+		  (level == IPPROTO_IPV6 && type == IPV6_HOPLIMIT)) &&
+		 size_bytes == sizeof(is.number))
+		read_ttl(is.number, message);
+	else if (level == SOL_SOCKET && type == SO_RXQ_OVFL && size_bytes == sizeof(is.count))
+		read_drops(is.count, message);
 	else if (level == IPPROTO_UDP && type == UDP_GRO && size_bytes == sizeof(is.number))
 		read_segments(is.number, message);
 }
@@ -184,6 +216,8 @@ static void blank(struct soq_message *message)
 	message->pid = 0;
 	message->uid = UINT32_MAX;
 	message->gid = UINT32_MAX;
+	message->ttl = 0;
+	message->dropped_count = 0;
 }
 
 void soqi_ancillary_read(const void *control, size_t control_bytes, bool cut,

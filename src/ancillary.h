@@ -20,7 +20,8 @@
 
 /* What a program may choose, or name in a send. */
 #define SOQI_INFO_ALL                                                                              \
-	(SOQ_INFO_SEGMENTS | SOQ_INFO_ECN | SOQ_INFO_PACKET | SOQ_INFO_TIME | SOQ_INFO_CREDENTIALS)
+	(SOQ_INFO_SEGMENTS | SOQ_INFO_ECN | SOQ_INFO_PACKET | SOQ_INFO_TIME |                      \
+	 SOQ_INFO_CREDENTIALS | SOQ_INFO_TTL | SOQ_INFO_DROPS)
 
 /*
  * Writes what a send of `message` tells into its control room, of the bits in `info`;

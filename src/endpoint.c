@@ -127,6 +127,45 @@ int soq_endpoint_from(const struct sockaddr *addr, uint32_t size_bytes, struct s
 	return 0;
 }
 
+int soq_endpoint_to_ipv6(const struct soq_endpoint *ep, struct soq_endpoint *ep_out)
+{
+	int family = soqi_endpoint_family(ep);
+	struct soq_endpoint mapped;
+	struct in6_addr address = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
+
+	if (ep_out == NULL || family < 0)
+		return -EINVAL;
+	if (family == AF_INET6) {
+		*ep_out = *ep;
+		return 0;
+	}
+	if (family != AF_INET)
+		return -EAFNOSUPPORT;
+	memcpy(&address.s6_addr[12], &ep->addr.ipv4.sin_addr, 4);
+	(void)make(AF_INET6, ntohs(ep->addr.ipv4.sin_port), NULL, &address, &mapped);
+	*ep_out = mapped;
+	return 0;
+}
+
+int soq_endpoint_to_ipv4(const struct soq_endpoint *ep, struct soq_endpoint *ep_out)
+{
+	int family = soqi_endpoint_family(ep);
+	struct in_addr address;
+	uint16_t port;
+
+	if (ep_out == NULL || family < 0)
+		return -EINVAL;
+	if (family == AF_INET) {
+		*ep_out = *ep;
+		return 0;
+	}
+	if (family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&ep->addr.ipv6.sin6_addr))
+		return -EAFNOSUPPORT;
+	memcpy(&address, &ep->addr.ipv6.sin6_addr.s6_addr[12], sizeof(address));
+	port = ntohs(ep->addr.ipv6.sin6_port);
+	return make(AF_INET, port, &address, NULL, ep_out);
+}
+
 int soq_endpoint_port(const struct soq_endpoint *ep)
 {
 	int family = soqi_endpoint_family(ep);

@@ -4,6 +4,7 @@
 #define SOQI_ENDPOINT_H
 
 #include <soq/endpoint.h>
+#include <stdbool.h>
 
 /* The longest path that has room for its NUL, and the longest abstract name after its own. */
 #define SOQI_UNIX_NAME_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
@@ -39,5 +40,25 @@ struct soqi_unix_name soqi_endpoint_unix_name(const struct soq_endpoint *ep);
 
 /* The endpoint of such a name, or -ENAMETOOLONG; more than SOQI_UNIX_NAME_MAX is not read. */
 int soqi_endpoint_unix_make(const struct soqi_unix_name *name, struct soq_endpoint *ep_out);
+
+/* endpoint_text.c. What texts are made of. */
+/*
+ * Reads a decimal number without sign or leading zeros that is all of `text`.
+ * Returns false if it is none; above `max` it is `max + 1`, however long.
+ */
+bool soqi_text_decimal(const char *text, size_t length, uint64_t max, uint64_t *value_out);
+/* The byte that two hexadecimal digits at `text` are, or -1; never looks behind a NUL. */
+int soqi_text_hex(const char *text);
+/* Writes a byte as two digits: 2. */
+size_t soqi_text_put_hex(unsigned char byte, char *line);
+
+/*
+ * endpoint_link.c. The text behind "vsock:" and "packet:", and the whole text, into `line`
+ * of SOQ_ENDPOINT_TEXT_MAX; its length, or 0 if the address has something no text says.
+ */
+int soqi_vsock_parse(const char *text, struct soq_endpoint *ep);
+size_t soqi_vsock_format(const struct soq_endpoint *ep, char *line);
+int soqi_packet_parse(const char *text, struct soq_endpoint *ep);
+size_t soqi_packet_format(const struct soq_endpoint *ep, char *line);
 
 #endif

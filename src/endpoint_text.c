@@ -12,11 +12,7 @@
 #define PORT_MAX   65535
 #define FAMILY_MAX UINT16_MAX
 
-/*
- * Reads a decimal number without sign or leading zeros that is all of `text`.
- * Returns false if it is none; above `max` it is `max + 1`, however long.
- */
-static bool read_decimal(const char *text, size_t length, uint64_t max, uint64_t *value_out)
+bool soqi_text_decimal(const char *text, size_t length, uint64_t max, uint64_t *value_out)
 {
 	uint64_t value = 0;
 
@@ -66,7 +62,7 @@ static int find_scope(const char *text, size_t length, uint32_t *scope_out)
 	int saved = errno;
 	int error;
 
-	if (read_decimal(text, length, UINT32_MAX, &number)) {
+	if (soqi_text_decimal(text, length, UINT32_MAX, &number)) {
 		found = number > 0 && number <= UINT32_MAX;
 		errno = ENXIO;
 		found = found && if_indextoname((unsigned)number, name) != NULL;
@@ -122,7 +118,7 @@ static int parse_ip(const char *text, struct soq_endpoint *ep)
 	const char *colon = strrchr(text, ':');
 	uint64_t port;
 
-	if (colon == NULL || !read_decimal(colon + 1, strlen(colon + 1), PORT_MAX, &port))
+	if (colon == NULL || !soqi_text_decimal(colon + 1, strlen(colon + 1), PORT_MAX, &port))
 		return -EINVAL;
 	if (text[0] != '[')
 		return parse_ipv4(text, (size_t)(colon - text), port, ep);
@@ -142,8 +138,7 @@ static int hex_digit(char c)
 	return -1;
 }
 
-/* The byte that two hexadecimal digits at `text` are, or -1; never looks behind a NUL. */
-static int hex_byte(const char *text)
+int soqi_text_hex(const char *text)
 {
 	int high = hex_digit(text[0]);
 	int low = high < 0 ? -1 : hex_digit(text[1]);
@@ -164,7 +159,7 @@ static int unescape(const char *text, enum soqi_unix_form form, unsigned char *b
 		int byte = (unsigned char)*text++;
 
 		if (byte == '\\') {
-			byte = *text == 'x' ? hex_byte(text + 1) : -1;
+			byte = *text == 'x' ? soqi_text_hex(text + 1) : -1;
 			if (byte < 0 || (byte == 0 && form == SOQI_UNIX_PATH))
 				return -EINVAL;
 			text += 3;
@@ -207,10 +202,10 @@ static int parse_other(const char *text, struct soq_endpoint *ep)
 	size_t count = sizeof(addr.ss_family);
 	uint64_t family;
 
-	if (colon == NULL || !read_decimal(text, (size_t)(colon - text), FAMILY_MAX, &family))
+	if (colon == NULL || !soqi_text_decimal(text, (size_t)(colon - text), FAMILY_MAX, &family))
 		return -EINVAL;
 	for (text = colon + 1; *text != '\0'; text += 2) {
-		int byte = hex_byte(text);
+		int byte = soqi_text_hex(text);
 
 		if (byte < 0)
 			return -EINVAL;
@@ -244,6 +239,10 @@ int soq_endpoint_parse(const char *text, struct soq_endpoint *ep_out)
 		return -EINVAL;
 	if ((rest = behind("unix:", text)) != NULL)
 		error = parse_unix(rest, &ep);
+	else if ((rest = behind("vsock:", text)) != NULL)
+		error = soqi_vsock_parse(rest, &ep);
+	else if ((rest = behind("packet:", text)) != NULL)
+		error = soqi_packet_parse(rest, &ep);
 	else if ((rest = behind("family-", text)) != NULL)
 		error = parse_other(rest, &ep);
 	else
@@ -274,7 +273,7 @@ static size_t format_ipv6(const struct sockaddr_in6 *addr, char *line)
 				ntohs(addr->sin6_port));
 }
 
-static size_t put_hex(unsigned char byte, char *line)
+size_t soqi_text_put_hex(unsigned char byte, char *line)
 {
 	static const char digits[] = "0123456789abcdef";
 
@@ -288,7 +287,7 @@ static size_t format_other(int family, const unsigned char *bytes, size_t size_b
 	size_t length = (size_t)snprintf(line, SOQ_ENDPOINT_TEXT_MAX, "family-%d:", family);
 
 	for (size_t i = 0; i < size_bytes; i++)
-		length += put_hex(bytes[i], line + length);
+		length += soqi_text_put_hex(bytes[i], line + length);
 	return length;
 }
 
@@ -303,7 +302,7 @@ static size_t escape(const unsigned char *bytes, size_t size_bytes, char *line)
 		}
 		line[length++] = '\\';
 		line[length++] = 'x';
-		length += put_hex(bytes[i], line + length);
+		length += soqi_text_put_hex(bytes[i], line + length);
 	}
 	return length;
 }
@@ -345,7 +344,7 @@ int soq_endpoint_format(const struct soq_endpoint *ep, char *text, size_t size_b
 	char line[SOQ_ENDPOINT_TEXT_MAX];
 	int family = soqi_endpoint_family(ep);
 	size_t at = sizeof(ep->addr.any.sa_family);
-	size_t length;
+	size_t length = 0;
 
 	if (text == NULL || family < 0)
 		return -EINVAL;
@@ -355,7 +354,12 @@ int soq_endpoint_format(const struct soq_endpoint *ep, char *text, size_t size_b
 		length = format_ipv6(&ep->addr.ipv6, line);
 	else if (family == AF_UNIX)
 		length = format_unix(ep, line);
-	else
+	else if (family == AF_VSOCK)
+		length = soqi_vsock_format(ep, line);
+	else if (family == AF_PACKET)
+		length = soqi_packet_format(ep, line);
+	/* Another family, or what is no usual address of its own. */
+	if (length == 0)
 		length = format_other(family, (const unsigned char *)&ep->addr + at,
 				      ep->size_bytes - at, line);
 	if (length >= size_bytes)

@@ -51,7 +51,7 @@ static void control_fill(const struct soq_socket *s, struct soq_message *message
 		header->msg_controllen = sizeof(message->control);
 		return;
 	}
-	info &= message->info & ~SOQ_INFO_TIME;
+	info &= message->info & ~(SOQ_INFO_TIME | SOQ_INFO_DROPS);
 	if ((info & SOQ_INFO_SEGMENTS) &&
 	    soqi_message_bytes(message) <= message->segment_size_bytes)
 		info &= ~SOQ_INFO_SEGMENTS;
@@ -175,6 +175,8 @@ int soqi_message_send_check(const struct soq_socket *s, const struct soq_message
 		return -EOPNOTSUPP;
 	if ((info & SOQ_INFO_ECN) && (message->ecn > 3 || message->dscp > 63))
 		return -EINVAL;
+	if ((info & SOQ_INFO_TTL) && message->ttl == 0)
+		return -EINVAL;
 	if (info & SOQ_INFO_PACKET) {
 		if (message->interface > INT32_MAX)
 			return -EINVAL;
@@ -193,10 +195,11 @@ int soqi_message_check(const struct soq_message *message)
 	if (message == NULL || message->size < MESSAGE_SIZE_MIN ||
 	    message->size > sizeof(*message) || message->segment_count > SOQ_MESSAGE_SEGMENTS_MAX)
 		return -EINVAL;
-	if (message->reserved0 != 0)
-		return -EINVAL;
 	for (size_t i = 0; i < sizeof(message->reserved) / sizeof(message->reserved[0]); i++)
 		if (message->reserved[i] != 0)
+			return -EINVAL;
+	for (size_t i = 0; i < sizeof(message->reserved8); i++)
+		if (message->reserved8[i] != 0)
 			return -EINVAL;
 	return 0;
 }

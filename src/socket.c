@@ -25,6 +25,61 @@ static int protocol_of(int fd, int asked)
 	return protocol;
 }
 
+/*
+ * An IPv6 socket that takes IPv4 too, whatever the system does with new ones; IPv4 where
+ * there is no IPv6. `*family` is what it has become.
+ */
+static int open_dual(int *family, int type, int protocol)
+{
+	const int off = 0;
+	int fd = socket(AF_INET6, type, protocol);
+	int error;
+
+	*family = AF_INET6;
+	if (fd < 0 && errno == EAFNOSUPPORT) {
+		*family = AF_INET;
+		return socket(AF_INET, type, protocol);
+	}
+	if (fd < 0 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) == 0)
+		return fd;
+	error = errno;
+	(void)close(fd);
+	errno = error;
+	return -1;
+}
+
+static int open_now(int *family, int type, int protocol)
+{
+	return *family == AF_UNSPEC ? open_dual(family, type, protocol)
+				    : socket(*family, type, protocol);
+}
+
+int soq_supports(int family, int type, int protocol)
+{
+	int fd;
+
+	if (type < 0 || type > TYPE_MAX)
+		return -EINVAL;
+	fd = open_now(&family, type | SOCK_CLOEXEC, protocol);
+	if (fd >= 0) {
+		(void)close(fd);
+		return 1;
+	}
+	switch (errno) {
+	case EAFNOSUPPORT:
+	case ESOCKTNOSUPPORT:
+	case EPROTONOSUPPORT:
+	case EPROTOTYPE:
+	case ENOPROTOOPT: /* MPTCP that was switched off */
+	case EOPNOTSUPP:
+	case ENODEV: /* vsock without a way for datagrams */
+	case EINVAL:
+		return 0;
+	default:
+		return -errno;
+	}
+}
+
 int soq_socket_open(struct soq_loop *loop, int family, int type, int protocol,
 		    struct soq_socket **s_out)
 {
@@ -40,7 +95,7 @@ int soq_socket_open(struct soq_loop *loop, int family, int type, int protocol,
 		return error;
 	if (type < 0 || type > TYPE_MAX)
 		return -EINVAL;
-	fd = socket(family, type | flags, protocol);
+	fd = open_now(&family, type | flags, protocol);
 	if (fd < 0)
 		return -errno;
 	s = loop != NULL ? soqi_slot_alloc(loop) : soqi_detached_alloc();

@@ -24,7 +24,7 @@ extern "C" {
  * name it is that offset, 1 for the NUL in front, and the name's length exactly:
  * each byte of such a name counts, NUL like any other.
  *
- * Other families (vsock, packet, netlink, ...) are carried as they are: the
+ * Other families (netlink, ...) are carried as they are: the
  * functions below know how to keep, write, read and compare such an address, and
  * nothing of what it means.
  *
@@ -50,9 +50,12 @@ struct soq_endpoint {
  * `[2001:db8::1]:80`, `[fe80::1%eth0]:80` or, with the interface's number,
  * `[fe80::1%2]:80`. A unix domain address is `unix:` and a path, absolute
  * (`unix:/run/x.sock`) or relative (`unix:x.sock`); `unix:@` and an abstract
- * name; or `unix:` alone, the address without a name. Any other is
- * `family-40:00000000ff`: the family's number and, in hexadecimal, the bytes
- * behind it.
+ * name; or `unix:` alone, the address without a name. `vsock:2:1024` is a
+ * virtual machine's number and a port. `packet:2:0800:1:0:0200000000ff` is what packet
+ * sockets have: the interface's number, the protocol as four hexadecimal digits, the type
+ * of hardware, the type of packet, and the hardware address in hexadecimal, or nothing.
+ * Any other is `family-16:00000000ff`: the family's number and, in hexadecimal, the
+ * bytes behind it.
  *
  * In a path or an abstract name `\xHH`, with two hexadecimal digits, is the byte
  * of that value, so `\x5c` is a backslash; control characters must be written
@@ -66,9 +69,11 @@ struct soq_endpoint {
  *
  * Result: 0, and `*ep_out` is filled; on failure it is untouched.
  * Errors: -EINVAL        a NULL argument, or `text` is not such a text
- *         -ERANGE        the port, or the family's number, is above 65535
- *         -ENAMETOOLONG  the path or the abstract name is above 107 bytes, or the
- *                        bytes of another family are more than an endpoint holds
+ *         -ERANGE        a number is above what there can be: of ports, families and
+ *                        types of hardware 65535
+ *         -ENAMETOOLONG  the path or the abstract name is above 107 bytes, the hardware
+ *                        address above 8, or the bytes of another family are more than
+ *                        an endpoint holds
  *         -ENODEV        there is no interface of that name or number; else why the
  *                        system could not say
  * Thread: any.
@@ -84,9 +89,9 @@ SOQ_API SOQ_MUST_CHECK int soq_endpoint_parse(const char *text, struct soq_endpo
  * It is printable ASCII alone, so that a peer, who chooses its own name, can
  * write nothing into a log or a terminal but that name: in a path or an abstract
  * name the backslash and every byte outside 0x20 to 0x7e become `\xHH`. Equal
- * endpoints have the same text. A unix domain address with more than 107 bytes
- * of name, which the kernel allows a path by one, is written like any other
- * family.
+ * endpoints have the same text. What a family's own text cannot say is written like any
+ * other family: a unix domain address with more than 107 bytes of name, which the kernel
+ * allows a path by one; a vsock address with flags; bytes behind an address.
  *
  * Result: the length of the text without its NUL; on failure `text` is untouched.
  * Errors: -EINVAL  a NULL argument, "none", or a `size_bytes` that does not fit the
@@ -148,6 +153,58 @@ SOQ_API SOQ_MUST_CHECK int soq_endpoint_unix(const char *path, struct soq_endpoi
  */
 SOQ_API SOQ_MUST_CHECK int soq_endpoint_abstract(const void *name, size_t size_bytes,
 						 struct soq_endpoint *ep_out);
+
+/**
+ * The address of a port on a virtual machine or its host (AF_VSOCK): VMADDR_CID_HOST,
+ * VMADDR_CID_LOCAL and VMADDR_CID_ANY are `cid` too, VMADDR_PORT_ANY lets soq_bind() choose.
+ *
+ * Result: 0, and `*ep_out` is filled; on failure it is untouched.
+ * Errors: -EINVAL  `ep_out` is NULL
+ * Thread: any.
+ */
+SOQ_API SOQ_MUST_CHECK int soq_endpoint_vsock(uint32_t cid, uint32_t port,
+					      struct soq_endpoint *ep_out);
+
+/**
+ * The address of a packet socket (AF_PACKET): to bind to, an interface (0: all of them)
+ * and a protocol (ETH_P_IP and the others of <linux/if_ether.h>, in the machine's order);
+ * to send to, the `size_bytes` bytes of the hardware address as well.
+ *
+ * Result: 0, and `*ep_out` is filled; on failure it is untouched.
+ * Errors: -EINVAL        `ep_out` is NULL, or `address` is with a size
+ *         -ENAMETOOLONG  `size_bytes` is above 8
+ *         -ERANGE        `interface` is above 2^31 - 1
+ * Thread: any.
+ */
+SOQ_API SOQ_MUST_CHECK int soq_endpoint_packet(uint32_t interface, uint16_t protocol,
+					       const void *address, size_t size_bytes,
+					       struct soq_endpoint *ep_out);
+
+/**
+ * What an IPv4 endpoint is to an IPv6 socket that takes IPv4 too: `::ffff:192.0.2.1`, a
+ * mapped address. An IPv6 endpoint is given back as it is. `ep_out` may be `ep`.
+ *
+ * Result: 0, and `*ep_out` is filled; on failure it is untouched.
+ * Errors: -EINVAL        a NULL argument, "none", or a `size_bytes` that does not fit
+ *         -EAFNOSUPPORT  another family
+ * Thread: any.
+ * .NET:   IPAddress.MapToIPv6
+ */
+SOQ_API SOQ_MUST_CHECK int soq_endpoint_to_ipv6(const struct soq_endpoint *ep,
+						struct soq_endpoint *ep_out);
+
+/**
+ * The IPv4 endpoint that a mapped address stands for. An IPv4 endpoint is given back as it
+ * is. `ep_out` may be `ep`.
+ *
+ * Result: 0, and `*ep_out` is filled; on failure it is untouched.
+ * Errors: -EINVAL        a NULL argument, "none", or a `size_bytes` that does not fit
+ *         -EAFNOSUPPORT  another family, or an IPv6 address that is not mapped
+ * Thread: any.
+ * .NET:   IPAddress.MapToIPv4
+ */
+SOQ_API SOQ_MUST_CHECK int soq_endpoint_to_ipv4(const struct soq_endpoint *ep,
+						struct soq_endpoint *ep_out);
 
 /**
  * Carries an address as the system's calls have it, of any family: the

@@ -41,6 +41,8 @@ extern "C" {
 #define SOQ_INFO_PACKET   (1u << 2) /* `local` and `interface` */
 #define SOQ_INFO_TIME     (1u << 3) /* `time_ns`: of a receive; a send passes over it */
 #define SOQ_INFO_CUT      (1u << 4) /* out, of a receive: none of it is valid, see below */
+#define SOQ_INFO_TTL      (1u << 6) /* `ttl`: time to live, hop limit */
+#define SOQ_INFO_DROPS    (1u << 7) /* `dropped_count`: of a receive; a send passes over it */
 /* And of a unix socket. */
 #define SOQ_INFO_CREDENTIALS                                                                       \
 	(1u << 5) /* `pid`, `uid`, `gid`: of a receive; a send passes over it */
@@ -59,13 +61,15 @@ extern "C" {
  * fraction of sending them one by one; where a kernel or a device refuses, the
  * library cuts. `local` is the address to send from (its port does not count) and
  * `interface` the number of the interface to leave by; one of them may be missing
- * ("none", 0). `ecn` and `dscp` go before the socket's IP_TOS and IPV6_TCLASS.
+ * ("none", 0). `ecn` and `dscp` go before the socket's IP_TOS and IPV6_TCLASS, `ttl`
+ * before its SOQ_OPTION_TTL and SOQ_OPTION_MULTICAST_TTL.
  *
  * A receive writes `info` anew: bits of what came and is valid. What comes is what
  * soq_socket_set_message_info() has switched on. With SOQ_INFO_SEGMENTS the memory
  * holds several datagrams of one sender, each of `segment_size_bytes` but the last,
  * which may be shorter; without, it is one. `local` is the address the datagram
- * was sent to, its port 0. SOQ_INFO_CUT stands alone: options that the program has
+ * was sent to, its port 0. `dropped_count` comes with datagrams once some were dropped,
+ * and counts up to the one it comes with. SOQ_INFO_CUT stands alone: options that the program has
  * set itself made the kernel tell more than there is room for, so nothing it told
  * is valid, and where segments were asked for, the memory may hold several.
  *
@@ -112,8 +116,10 @@ struct soq_message {
 	int32_t pid;                  /* out: who has sent it, 0: not of our namespace */
 	uint32_t uid;                 /* out */
 	uint32_t gid;                 /* out */
-	uint32_t reserved0;           /* must be 0 */
-	uint64_t reserved[4];         /* must be 0 */
+	uint32_t dropped_count;       /* out: datagrams the socket had no room for, ever */
+	uint8_t ttl;                  /* 1 to 255: hops that are left; out: that were left */
+	uint8_t reserved8[7];         /* must be 0 */
+	uint64_t reserved[3];         /* must be 0 */
 	uint64_t control[32];         /* the library's: what the kernel is told and tells */
 };
 
@@ -274,13 +280,13 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_recv_msg(struct soq_socket *s, struct soq_mes
 
 /**
  * Chooses what soq_recv_msg() and the receives of batches are told beside the
- * bytes: SOQ_INFO_PACKET, SOQ_INFO_ECN, SOQ_INFO_TIME and SOQ_INFO_SEGMENTS, on a unix
- * socket SOQ_INFO_CREDENTIALS; what is not in `info` is switched off. With
- * SOQ_INFO_CREDENTIALS a socket without a name gets an abstract one when it sends or
- * connects; accepted sockets have it as their listener had. With SOQ_INFO_SEGMENTS the
- * kernel hands over several datagrams of a sender at once: have 65,535 bytes of memory
- * for each receive, and use no call that cannot tell them apart. An IPv6 socket that
- * takes IPv4 too is told of both; IPv4 addresses are mapped ones then.
+ * bytes: SOQ_INFO_PACKET, SOQ_INFO_ECN, SOQ_INFO_TTL, SOQ_INFO_TIME, SOQ_INFO_DROPS and
+ * SOQ_INFO_SEGMENTS, on a unix socket SOQ_INFO_CREDENTIALS; what is not in `info` is
+ * switched off. With SOQ_INFO_CREDENTIALS a socket without a name gets an abstract one when
+ * it sends or connects; accepted sockets have it as their listener had. With
+ * SOQ_INFO_SEGMENTS the kernel hands over several datagrams of a sender at once: have
+ * 65,535 bytes of memory for each receive, and use no call that cannot tell them apart. An
+ * IPv6 socket that takes IPv4 too is told of both; IPv4 addresses are mapped ones then.
  *
  * Result: 0. After an error all of it is off.
  * Errors: -EINVAL      NULL, or a bit that is unknown or cannot be chosen
@@ -289,8 +295,8 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_recv_msg(struct soq_socket *s, struct soq_mes
  *                      from 5.0 on)
  *         -ECHILD, -EXDEV, -EBADF  as for every call; else what setsockopt(2) says
  * Thread: the loop's; any, on a detached socket.
- * Kernel: IP_PKTINFO, IPV6_RECVPKTINFO, IP_RECVTOS, IPV6_RECVTCLASS, SO_TIMESTAMPNS,
- * UDP_GRO, SO_PASSCRED.
+ * Kernel: IP_PKTINFO, IPV6_RECVPKTINFO, IP_RECVTOS, IPV6_RECVTCLASS, IP_RECVTTL,
+ * IPV6_RECVHOPLIMIT, SO_TIMESTAMPNS, SO_RXQ_OVFL, UDP_GRO, SO_PASSCRED.
  * Fallback: the same.
  * .NET:   SocketOptionName.PacketInformation, IPPacketInformation
  */

@@ -110,6 +110,8 @@ enum soq_option {
 	/* Of SOCK_RAW: sends begin with their IP header (IP_HDRINCL, IPV6_HDRINCL). */
 	SOQ_OPTION_HEADER_INCLUDED = 52,
 	SOQ_OPTION_NO_CHECKSUM = 53, /* of UDP: sends over IPv4 have none (SO_NO_CHECK) */
+	/* Of datagrams over IPv4 and IPv6: what soq_recv_error() takes is kept (IP_RECVERR). */
+	SOQ_OPTION_ERROR_REPORTS = 54,
 };
 
 /* Enough for every text of an option, the closing NUL included. */

@@ -85,25 +85,45 @@ extern "C" {
 /**
  * Opens a socket on a loop, or a detached one if `loop` is NULL. Its descriptor is
  * close-on-exec from birth. What family, type and protocol there are is the
- * kernel's to say: TCP, UDP and unix sockets of every type are what soq is tested
- * with; others are carried as they are.
+ * kernel's to say: TCP, UDP and unix sockets of every type, ping, raw and packet sockets
+ * are what soq is tested with; others are carried as they are.
+ *
+ * Family 0 is both of IPv6 and IPv4: a socket of AF_INET6 that takes IPv4 too, to which
+ * IPv4 addresses are mapped ones (soq_endpoint_to_ipv6()), or one of AF_INET where the
+ * system has no IPv6; soq_socket_info() tells which. For streams and SOCK_DGRAM.
+ *
+ * Protocol IPPROTO_MPTCP is TCP over several paths, and like it but for urgent bytes. A
+ * kernel may be without it: ask soq_supports(), and open with 0 instead.
  *
  * Result: 0 and `*s_out`; on failure `*s_out` is untouched.
  * Errors: -EINVAL           `s_out` is NULL, or flags in `type`
  *         -EAFNOSUPPORT     no such family here
  *         -ESOCKTNOSUPPORT  the family has no such type
  *         -EPROTONOSUPPORT  they have no such protocol
- *         -EPERM, -EACCES   not allowed (raw sockets)
+ *         -EPERM, -EACCES   not allowed (raw, packet and ping sockets)
  *         -EMFILE, -ENFILE, -ENOMEM, -ENOBUFS  none left
  *         -ECHILD, -EXDEV   as for every call; else what socket(2) says
  * Owner:  close it with one of the calls below.
  * Thread: the loop's; any, with no loop.
  * .NET:   Socket(AddressFamily, SocketType, ProtocolType), Socket(SocketType, ProtocolType),
- *         AddressFamily, SocketType, ProtocolType, Socket.OSSupportsIPv4,
- *         Socket.OSSupportsIPv6, Socket.OSSupportsUnixDomainSockets
+ *         AddressFamily, SocketType, ProtocolType
  */
 SOQ_API SOQ_MUST_CHECK int soq_socket_open(struct soq_loop *loop, int family, int type,
 					   int protocol, struct soq_socket **s_out);
+
+/**
+ * Asks whether soq_socket_open() would open such a socket here, by opening one and closing
+ * it again: of AF_INET6, say, with SOCK_STREAM and 0.
+ *
+ * Result: 1 if it would, 0 if the kernel has no such family, type or protocol.
+ * Errors: -EINVAL          flags in `type`
+ *         -EPERM, -EACCES  the kernel has it, and this process may not
+ *         -EMFILE, -ENFILE, -ENOMEM, -ENOBUFS  it could not be asked; else what
+ *                          socket(2) says
+ * Thread: any.
+ * .NET:   Socket.OSSupportsIPv4, Socket.OSSupportsIPv6, Socket.OSSupportsUnixDomainSockets
+ */
+SOQ_API SOQ_MUST_CHECK int soq_supports(int family, int type, int protocol);
 
 /**
  * Takes over a descriptor made elsewhere, onto a loop or detached. What the socket

@@ -17,6 +17,7 @@
 #include <soq/poll.h>
 #include <soq/pool.h>
 #include <soq/relay.h>
+#include <soq/report.h>
 #include <soq/service.h>
 #include <soq/socket.h>
 #include <soq/stream.h>

@@ -65,6 +65,7 @@ static int64_t value64;
 static struct soq_tcp_info tcp_info_out = { .size = sizeof(tcp_info_out) };
 static uint64_t available_out;
 static int32_t error_out;
+static struct soq_report report_out = { .size = sizeof(report_out) };
 static struct soq_socket_info socket_info = { .size = sizeof(socket_info) };
 static struct soq_socket_stats socket_stats = { .size = sizeof(socket_stats) };
 
@@ -169,6 +170,7 @@ CALL(send_msg_async, soq_send_msg_async(on->s, on->op, message_of(segments, 2), 
 CALL(send_msg, soq_send_msg(on->s, message_of(segments, 2), 0))
 CALL(recv_msg_async, soq_recv_msg_async(on->s, on->op, message_of(segments, 2), 0))
 CALL(recv_msg, soq_recv_msg(on->s, message_of(segments, 2), 0))
+CALL(recv_error, soq_recv_error(on->s, &report_out))
 CALL(pool_create, soq_pool_create(on->loop, NULL, &pool_out))
 CALL(pool_info, soq_pool_info(bench.pool, &pool_info_out))
 CALL(pool_destroy, soq_pool_destroy(bench.pool))
@@ -290,6 +292,7 @@ static const struct subject {
 	S(send_msg, SOCKET),
 	S(recv_msg_async, SOCKET | OP | STARTS),
 	S(recv_msg, SOCKET),
+	S(recv_error, SOCKET),
 	S(pool_create, LOOP),
 	S(pool_info, 0),
 	S(pool_destroy, 0),

@@ -176,6 +176,18 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_endpoint_abstract(NULL, 0, &ep_out));
 	ROW(-EINVAL, soq_endpoint_abstract(some, 1, NULL));
 	ROW(-ENAMETOOLONG, soq_endpoint_abstract(some, TOO_LONG, &ep_out));
+	ROW(-EINVAL, soq_endpoint_vsock(1, 2, NULL));
+	ROW(-EINVAL, soq_endpoint_packet(1, 2, NULL, 0, NULL));
+	ROW(-EINVAL, soq_endpoint_packet(1, 2, NULL, 1, &ep_out));
+	ROW(-ENAMETOOLONG, soq_endpoint_packet(1, 2, some, 9, &ep_out));
+	ROW(-ERANGE, soq_endpoint_packet(HUGE31, 2, some, 8, &ep_out));
+	ROW(-EINVAL, soq_endpoint_to_ipv6(NULL, &ep_out));
+	ROW(-EINVAL, soq_endpoint_to_ipv6(&none, &ep_out));
+	ROW(-EINVAL, soq_endpoint_to_ipv6(&B.ep, NULL));
+	ROW(-EINVAL, soq_endpoint_to_ipv4(NULL, &ep_out));
+	ROW(-EINVAL, soq_endpoint_to_ipv4(&B.ep, NULL));
+	ROW(-EAFNOSUPPORT, soq_endpoint_to_ipv4(&of_another_family, &ep_out));
+	ROW(-EINVAL, soq_recv_error(B.datagram, NULL));
 	ROW(-EINVAL, soq_endpoint_from(NULL, sizeof(B.ep.addr), &ep_out));
 	ROW(-EINVAL, soq_endpoint_from(&B.ep.addr.any, B.ep.size_bytes, NULL));
 	ROW(-EINVAL, soq_endpoint_from(&B.ep.addr.any, 0, &ep_out));
@@ -335,8 +347,24 @@ static void rows_flags(struct fixture *t)
 				  &(struct soq_message){ .size = sizeof(struct soq_message),
 							 .segments = segments,
 							 .segment_count = 2,
-							 .reserved = { [3] = 1 } },
+							 .reserved = { [2] = 1 } },
 				  0));
+	ROW(-EINVAL, soq_recv_msg(B.datagram,
+				  &(struct soq_message){ .size = sizeof(struct soq_message),
+							 .segments = segments,
+							 .segment_count = 2,
+							 .reserved8 = { 0, 0, 1 } },
+				  0));
+	ROW(-EINVAL, soq_recv_error(B.datagram, &(struct soq_report){ .size = 1 }));
+	ROW(-EINVAL, soq_recv_error(B.datagram, &(struct soq_report){ .size = UINT32_MAX }));
+	ROW(-EINVAL,
+	    soq_recv_error(B.datagram, &(struct soq_report){ .size = sizeof(struct soq_report),
+							     .buffer_bytes = 1 }));
+	ROW(-EINVAL,
+	    soq_recv_error(B.datagram, &(struct soq_report){ .size = sizeof(struct soq_report),
+							     .reserved = { [3] = 1 } }));
+	ROW(-EOPNOTSUPP,
+	    soq_recv_error(B.s, &(struct soq_report){ .size = sizeof(struct soq_report) }));
 	ROW(-EINVAL, soq_recv_batch(B.datagram, message_of(segments, 2), 1, SOQ_PEEK));
 	ROW(-EINVAL,
 	    soq_recv_batch_async(B.datagram, B.idle, message_of(segments, 2), 1, 1u << 31));
@@ -348,6 +376,7 @@ static void rows_flags(struct fixture *t)
 	ROW(-EINVAL, soq_send_msg(B.datagram, telling(1u << 31), 0));
 	ROW(-EINVAL, soq_send_msg_async(B.datagram, B.idle, telling(SOQ_INFO_CUT), 0));
 	ROW(-EINVAL, soq_send_msg(B.datagram, telling(SOQ_INFO_SEGMENTS), 0));
+	ROW(-EINVAL, soq_send_msg(B.datagram, telling(SOQ_INFO_TTL), 0));
 	ROW(-EINVAL, soq_send_batch(B.datagram, telling(SOQ_INFO_PACKET), 1, 0));
 	ROW(-EINVAL, soq_poll_async(B.s, B.idle, 0, 0));
 	ROW(-EINVAL, soq_poll_async(B.s, B.idle, 1u << 6, 0));
@@ -397,6 +426,9 @@ static void rows_flags(struct fixture *t)
 	ROW(-ESOCKTNOSUPPORT, soq_socket_open(B.loop, AF_INET, SOCK_RDM, 0, &socket_out));
 	ROW(-EINVAL, soq_socket_open(B.loop, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0, &socket_out));
 	ROW(-EINVAL, soq_socket_open(NULL, AF_INET, -1, 0, &socket_out));
+	ROW(-EINVAL, soq_supports(AF_INET, -1, 0));
+	ROW(-EINVAL, soq_supports(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+	ROW(0, soq_supports(200, SOCK_STREAM, 0));
 	ROW(-EBADF, soq_socket_adopt(B.loop, -1, &socket_out));
 	ROW(-EBADF, soq_socket_adopt(NULL, INT32_MAX, &socket_out));
 	ROW(-EPROTONOSUPPORT, soq_socket_open(B.loop, AF_INET, SOCK_STREAM, 17, &socket_out));

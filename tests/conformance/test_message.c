@@ -246,7 +246,7 @@ static void message_that_makes_no_sense_is_refused(struct fixture *t)
 	wrong[0].size = 0;
 	wrong[1].size = sizeof(wrong[1]) + 8;
 	wrong[2].reserved[0] = 1;
-	wrong[3].reserved[3] = 1;
+	wrong[3].reserved[2] = 1;
 	wrong[4].segment_count = 0;
 	wrong[5].segments = &bad;
 	for (unsigned i = 0; i < COUNT_OF(wrong); i++) {

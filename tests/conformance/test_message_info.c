@@ -109,6 +109,59 @@ static void class_and_congestion_marks_arrive(struct fixture *t)
 	}
 }
 
+/* As many hops as the socket, the message, or a receiver said. */
+static void hops_go_both_ways(struct fixture *t)
+{
+	for (unsigned i = 0; i < MODES * ways(t); i++) {
+		struct datagrams d = pair_mode(t, (enum mode)(i / ways(t)));
+		struct iovec part = { in, 8 };
+		struct soq_message m = message_of(&part, 1), got = message_of(&part, 1);
+
+		expect(soq_socket_set_message_info(d.b, SOQ_INFO_TTL), 0);
+		expect(soq_socket_set_option(d.a, SOQ_OPTION_TTL, 77), 0);
+		m.peer = d.at_b;
+		for (unsigned ttl = 0; ttl < 256; ttl += 51) {
+			m.info = ttl > 0 ? SOQ_INFO_TTL : 0;
+			m.ttl = (uint8_t)ttl;
+			expect(send_way(t, i % ways(t), d.a, &m), 8);
+			expect(recv_way(t, i % ways(t), d.b, &got), 8);
+			expect(got.info, SOQ_INFO_TTL);
+			expect(got.ttl, ttl > 0 ? ttl : 77);
+		}
+		datagrams_close(&d);
+	}
+}
+
+/* The datagrams that were dropped are told by one that was not, and sent back unharmed. */
+static void drops_are_counted(struct fixture *t)
+{
+	for (unsigned i = 0; i < MODES * ways(t); i++) {
+		struct datagrams d = pair_mode(t, (enum mode)(i / ways(t)));
+		struct iovec part = { in, 2000 };
+		struct soq_message got = message_of(&part, 1);
+		unsigned sent = 0, received = 0;
+
+		expect(soq_socket_set_message_info(d.b, SOQ_INFO_DROPS), 0);
+		expect(soq_socket_set_option(d.b, SOQ_OPTION_RECEIVE_BUFFER_BYTES, 0), 0);
+		for (; sent < 30; sent++)
+			expect(soq_send_to(d.a, out, 1000, 0, &d.at_b), 1000);
+		/* All that had room came before the first drop. */
+		while (soq_poll(d.b, SOQ_POLL_RECV, 0) != 0) {
+			expect(recv_way(t, i % ways(t), d.b, &got), 1000);
+			expect(got.info, 0);
+			expect(got.dropped_count, 0);
+			received++;
+		}
+		expect_true(received > 0 && received < sent);
+		expect(soq_send_to(d.a, out, 1000, 0, &d.at_b), 1000);
+		expect(recv_way(t, i % ways(t), d.b, &got), 1000);
+		expect(got.info, SOQ_INFO_DROPS);
+		expect(got.dropped_count, sent - received);
+		expect(send_way(t, i % ways(t), d.b, &got), 2000);
+		datagrams_close(&d);
+	}
+}
+
 static int64_t wall_ns(void)
 {
 	struct timespec ts;
@@ -140,18 +193,20 @@ static void time_of_arrival_is_told(struct fixture *t)
 
 static void all_of_it_at_once(struct fixture *t)
 {
-	const uint32_t all = SOQ_INFO_PACKET | SOQ_INFO_ECN | SOQ_INFO_TIME;
+	const uint32_t all = SOQ_INFO_PACKET | SOQ_INFO_ECN | SOQ_INFO_TIME | SOQ_INFO_TTL;
 	struct iovec part = { in, sizeof(in) }, whole = { out, 5000 };
 
 	fill(out, sizeof(out), 1, 0);
 	for (unsigned i = 0; i < MODES * ways(t); i++) {
 		struct datagrams d = pair_mode(t, (enum mode)(i / ways(t)));
 		struct soq_message m = message_of(&whole, 1), got = message_of(&part, 1);
-		int has = soq_socket_set_message_info(d.b, all | SOQ_INFO_SEGMENTS);
+		int has = soq_socket_set_message_info(d.b,
+						      all | SOQ_INFO_DROPS | SOQ_INFO_SEGMENTS);
 
 		if (has == -EOPNOTSUPP)
 			expect(soq_socket_set_message_info(d.b, all), 0);
-		m.info = SOQ_INFO_SEGMENTS | SOQ_INFO_ECN | SOQ_INFO_PACKET | SOQ_INFO_TIME;
+		m.info = all | SOQ_INFO_SEGMENTS | SOQ_INFO_DROPS;
+		m.ttl = 9;
 		m.peer = d.at_b;
 		m.local = d.at_a;
 		m.segment_size_bytes = 1250;
@@ -161,6 +216,7 @@ static void all_of_it_at_once(struct fixture *t)
 		expect(got.info, has ? all : all | SOQ_INFO_SEGMENTS);
 		expect(got.segment_size_bytes, has ? 0 : 1250);
 		expect(got.ecn, 2);
+		expect(got.ttl, 9);
 		set_port(&d.at_b, 0);
 		expect(soq_endpoint_equal(&got.local, &d.at_b), 1);
 		datagrams_close(&d);
@@ -205,18 +261,21 @@ static void what_is_not_asked_for_is_not_told(struct fixture *t)
 			got.info = ~0u;
 			got.local = d.at_b;
 			got.time_ns = 1;
-			got.segment_size_bytes = got.ecn = got.dscp = 1;
+			got.segment_size_bytes = got.ecn = got.dscp = got.ttl = 1;
+			got.dropped_count = 1;
 			expect(soq_send_to(d.a, "plain", 5, 0, &d.at_b), 5);
 			expect(recv_way(t, i % ways(t), d.b, &got), 5);
 			expect(got.info, 0);
 			expect(got.local.size_bytes, 0);
 			expect(got.time_ns, 0);
 			expect(got.interface, 0);
-			expect(got.segment_size_bytes + got.ecn + got.dscp, 0);
+			expect(got.segment_size_bytes + got.ecn + got.dscp + got.ttl, 0);
+			expect(got.dropped_count, 0);
 			expect(got.length_bytes, 5);
 			/* The next time it was on, and is off again. */
-			expect(soq_socket_set_message_info(d.b, SOQ_INFO_PACKET | SOQ_INFO_ECN |
-									SOQ_INFO_TIME),
+			expect(soq_socket_set_message_info(
+				       d.b, SOQ_INFO_PACKET | SOQ_INFO_ECN | SOQ_INFO_TIME |
+						    SOQ_INFO_TTL | SOQ_INFO_DROPS),
 			       0);
 			expect(soq_socket_set_message_info(d.b, 0), 0);
 		}
@@ -286,6 +345,8 @@ static void limits_are_told_before_anything_is_sent(struct fixture *t)
 	m.ecn = 0;
 	m.dscp = 64;
 	expect_refused(t, d.a, &m, -EINVAL);
+	m.info = SOQ_INFO_TTL;
+	expect_refused(t, d.a, &m, -EINVAL);
 	m.info = SOQ_INFO_PACKET;
 	expect_refused(t, d.a, &m, -EINVAL);
 	m.interface = UINT32_MAX;
@@ -300,7 +361,7 @@ static void limits_are_told_before_anything_is_sent(struct fixture *t)
 static void other_sockets_have_none_of_it(struct fixture *t)
 {
 	static const uint32_t infos[] = { SOQ_INFO_SEGMENTS, SOQ_INFO_ECN, SOQ_INFO_PACKET,
-					  SOQ_INFO_TIME };
+					  SOQ_INFO_TIME,     SOQ_INFO_TTL, SOQ_INFO_DROPS };
 	struct datagrams d = datagrams_connected(t, AF_UNIX);
 	struct soq_socket *stream[2];
 	struct iovec part = { out, 1 };
@@ -312,6 +373,7 @@ static void other_sockets_have_none_of_it(struct fixture *t)
 		m.info = infos[i];
 		m.segment_size_bytes = 1;
 		m.interface = 1;
+		m.ttl = 1;
 		expect(soq_socket_set_message_info(d.a, infos[i]), -EOPNOTSUPP);
 		expect(soq_socket_set_message_info(stream[0], infos[i]), -EOPNOTSUPP);
 		expect_refused(t, d.a, &m, -EOPNOTSUPP);
@@ -326,6 +388,8 @@ static const struct conf_case cases[] = {
 	SYNC_CASE(packet_information_goes_both_ways, "5a"),
 	SYNC_CASE(interface_alone_will_do, "5a"),
 	SYNC_CASE(class_and_congestion_marks_arrive, "5a"),
+	SYNC_CASE(hops_go_both_ways, "5a"),
+	SYNC_CASE(drops_are_counted, "5a"),
 	SYNC_CASE(time_of_arrival_is_told, "5a"),
 	SYNC_CASE(all_of_it_at_once, "5a"),
 	CASE(receive_that_waits_is_told_as_well, "5a"),

@@ -76,6 +76,7 @@ static const struct sample samples[] = {
 	{ SOQ_OPTION_DONT_ROUTE, IP, 0, 1, 1, 0 },
 	{ SOQ_OPTION_HEADER_INCLUDED, 0, 0, 1, 1, 0 },
 	{ SOQ_OPTION_NO_CHECKSUM, UDP, 0, 1, 1, 0 },
+	{ SOQ_OPTION_ERROR_REPORTS, UDP, 0, 1, 1, 0 },
 };
 
 /* Those that the kernel makes something of, or that can only be read: who has them. */

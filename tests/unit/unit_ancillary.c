@@ -45,6 +45,8 @@ static struct soq_message dirty(void)
 	m.segment_size_bytes = 3;
 	m.ecn = 1;
 	m.dscp = 1;
+	m.ttl = 1;
+	m.dropped_count = 1;
 	return m;
 }
 
@@ -65,6 +67,8 @@ static void expect_nothing(const struct soq_message *m, uint32_t info)
 	assert_int_equal(m->segment_size_bytes, 0);
 	assert_int_equal(m->ecn, 0);
 	assert_int_equal(m->dscp, 0);
+	assert_int_equal(m->ttl, 0);
+	assert_int_equal(m->dropped_count, 0);
 }
 
 static void nothing_told_is_nothing_valid(void **state)
@@ -91,12 +95,17 @@ static void put_all(struct room *room)
 	put(room, IPPROTO_IP, IP_PKTINFO, &packet, sizeof(packet));
 	put(room, IPPROTO_IP, IP_TOS, &class, sizeof(class));
 	put_int(room, IPPROTO_IPV6, IPV6_TCLASS, 46 << 2 | 3);
+	put_int(room, IPPROTO_IP, IP_TTL, 63);
+	put_int(room, IPPROTO_IPV6, IPV6_HOPLIMIT, 63);
+	put_int(room, SOL_SOCKET, SO_RXQ_OVFL, 70000);
 }
 
 static void expect_all(const struct soq_message *m)
 {
-	assert_int_equal(m->info,
-			 SOQ_INFO_SEGMENTS | SOQ_INFO_ECN | SOQ_INFO_PACKET | SOQ_INFO_TIME);
+	assert_int_equal(m->info, SOQ_INFO_SEGMENTS | SOQ_INFO_ECN | SOQ_INFO_PACKET |
+					  SOQ_INFO_TIME | SOQ_INFO_TTL | SOQ_INFO_DROPS);
+	assert_int_equal(m->ttl, 63);
+	assert_int_equal(m->dropped_count, 70000);
 	assert_int_equal(m->time_ns, INT64_C(1700000000123456789));
 	assert_int_equal(m->segment_size_bytes, 1200);
 	assert_int_equal(m->ecn, 3);

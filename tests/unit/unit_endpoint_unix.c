@@ -75,6 +75,20 @@ static const struct {
 	{ "family-0:", AF_UNSPEC, BYTES("") },
 	{ "family-16:0123456789abcdef", AF_NETLINK, BYTES("\x01\x23\x45\x67\x89\xab\xcd\xef") },
 	{ "family-65535:00", 65535, BYTES("\0") },
+	/* Families with a text of their own, and what that text cannot say. */
+	{ "vsock:2:1024", AF_VSOCK, BYTES("\0\0\0\4\0\0\2\0\0\0\0\0\0\0") },
+	{ "vsock:4294967295:0", AF_VSOCK, BYTES("\0\0\0\0\0\0\xff\xff\xff\xff\0\0\0\0") },
+	{ "family-40:0000000400000200000001000000", AF_VSOCK,
+	  BYTES("\0\0\0\4\0\0\2\0\0\0\1\0\0\0") },
+	{ "packet:2:0800:1:0:0200000000ff", AF_PACKET,
+	  BYTES("\x08\0\2\0\0\0\1\0\0\6\2\0\0\0\0\xff\0\0") },
+	{ "packet:0:0003:0:4:", AF_PACKET, BYTES("\0\3\0\0\0\0\0\0\4\0\0\0\0\0\0\0\0\0") },
+	{ "packet:2147483647:ffff:65535:255:0102030405060708", AF_PACKET,
+	  BYTES("\xff\xff\xff\xff\xff\x7f\xff\xff\xff\x08\1\2\3\4\5\6\7\x08") },
+	{ "family-17:080002000000010000060200000000ff0001", AF_PACKET,
+	  BYTES("\x08\0\2\0\0\0\1\0\0\6\2\0\0\0\0\xff\0\1") },
+	{ "family-17:0003ffffffff000000000000000000000000", AF_PACKET,
+	  BYTES("\0\3\xff\xff\xff\xff\0\0\0\0\0\0\0\0\0\0\0\0") },
 };
 
 static void every_form_goes_both_ways(void **state)
@@ -108,6 +122,8 @@ static void other_spellings_have_one_text(void **state)
 		{ "family-1:2f780041", "unix:/x" },
 		{ "family-1:007800", "unix:@x\\x00" },
 		{ "family-2:0050c00002010000000000000000", "192.0.2.1:80" },
+		{ "family-40:0000000400000200000000000000", "vsock:2:1024" },
+		{ "packet:1:abCD:1:0:Ff", "packet:1:abcd:1:0:ff" },
 	};
 
 	(void)state;
@@ -176,6 +192,30 @@ static void what_is_no_such_text_is_refused_untouched(void **state)
 		{ "family-65536:00", -ERANGE },
 		{ "family-18446744073709551656:00", -ERANGE }, /* 2^64 + 40 */
 		{ "family-65536:0", -EINVAL },
+		{ "vsock:", -EINVAL },
+		{ "vsock:2", -EINVAL },
+		{ "vsock:2:", -EINVAL },
+		{ "vsock::1024", -EINVAL },
+		{ "vsock:02:1024", -EINVAL },
+		{ "vsock:2:1024:", -EINVAL },
+		{ "vsock:-1:1024", -EINVAL },
+		{ "vsock:4294967296:1", -ERANGE },
+		{ "vsock:1:4294967296", -ERANGE },
+		{ "vsock:4294967296:x", -EINVAL },
+		{ "packet:", -EINVAL },
+		{ "packet:2", -EINVAL },
+		{ "packet:2:0800", -EINVAL },
+		{ "packet:2:0800:1:0", -EINVAL },
+		{ "packet:2:080:1:0:", -EINVAL },
+		{ "packet:2:08000:1:0:", -EINVAL },
+		{ "packet:2:0800:1:0:0", -EINVAL },
+		{ "packet:2:0800:1:0:0g", -EINVAL },
+		{ "packet:2:0800:1:0:02:00", -EINVAL },
+		{ "packet:2147483648:0800:1:0:", -ERANGE },
+		{ "packet:2:0800:65536:0:", -ERANGE },
+		{ "packet:2:0800:1:256:", -ERANGE },
+		{ "packet:2:0800:1:256:0", -EINVAL },
+		{ "packet:2:0800:1:0:010203040506070809", -ENAMETOOLONG },
 	};
 	struct soq_endpoint before;
 
