@@ -150,14 +150,13 @@ enum soq_trace_step {
  * CLOSE    each socket: START when the handle dies, STOP when the descriptor is closed.
  *          FAILED is a finish that did not reach the end. A socket that is released or
  *          detached is not closed.
- * CANCEL   soq_cancel(), or a deadline, of an op that ends by it or had no chance to; both
- *          steps at once, around what the op has to say if it ends there. `result` is
- *          -ECANCELED or -ETIMEDOUT: what for, not an error, so there is no FAILED.
+ * CANCEL   an op that soq_cancel() or its deadline asks to end; both steps in one call, and
+ *          between them the STOP of the op, if it ends at once. `result` is -ECANCELED or
+ *          -ETIMEDOUT: the cause, no error, so there is no FAILED.
  *
- * A refused call (it starts nothing) is not told, nor are polls, sleeps, shutdowns and
- * relays. An
- * accept with data is told until its first bytes are there; a connect with data is a
- * CONNECT and then a SEND.
+ * A refused call starts nothing and is not told; nor are polls, sleeps, shutdowns and
+ * relays. An accept with data is told until its first bytes are there; a connect with data
+ * is a CONNECT and then a SEND.
  *
  * A library built with <sys/sdt.h> has the same points as probes of the provider "soq",
  * for bpftrace, perf and gdb, on detached sockets too: connect_start, connect_stop,

@@ -70,7 +70,11 @@ struct world {
 	struct soq_buf *kept[KEPT_MAX]; /* on loan, some for long */
 	unsigned kept_count;
 	uint64_t keys, starts, finals, bytes;
-	char fault[200]; /* the first thing that was wrong */
+	struct soq_loop_stats before;         /* at the begin of the round */
+	uint64_t told_sent, told_received;    /* bytes, by results and events */
+	uint64_t told_connects, told_refused; /* and how connects ended */
+	int lossy;                            /* bufs that were counted may not have been told */
+	char fault[200];                      /* the first thing that was wrong */
 };
 
 static unsigned pick(struct world *w, unsigned n)
@@ -115,6 +119,10 @@ static void piece_end(struct world *w, struct wire *wire, struct piece *piece, i
 {
 	piece->ended = 1;
 	piece->size = result > 0 ? (uint64_t)result : 0;
+	if (piece->key)
+		w->told_sent += piece->size;
+	else if (!piece->peek)
+		w->told_received += piece->size;
 	if (bytes && piece->size > 0) {
 		piece->bytes = malloc(piece->size);
 		memcpy(piece->bytes, bytes, piece->size);
@@ -373,7 +381,11 @@ static void take(const struct soq_event *event)
 	if (side && job->kind == SEND)
 		piece_end(w, side->out, job->piece, event->result, NULL);
 	if (side && job->pooled && !side->s)
-		side->in->lossy = 1;
+		w->lossy = side->in->lossy = 1;
+	if (job->kind == CONNECT && event->result == 0)
+		w->told_connects++;
+	else if (job->kind == CONNECT)
+		w->told_refused++;
 	if (side && job->kind == RECV && !event->buf)
 		piece_end(w, side->in, job->piece, event->result, job->buffer);
 	if (side && job->kind == CLOSE && job->op.done)

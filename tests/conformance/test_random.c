@@ -3,7 +3,7 @@
  * Lifetime at close: a random driver. It opens, connects, accepts, moves bytes, cancels
  * and closes in every way, inside done() and outside, and checks that each op ends once,
  * that nothing comes after a socket's close event, and that what one side received is
- * exactly what the other reported as sent, in order.
+ * exactly what the other reported as sent, in order; and that the counters say the same.
  *
  * SOQ_TEST_STEPS is the number of steps (100000), SOQ_TEST_SEED repeats a run.
  */
@@ -342,6 +342,7 @@ static void round_begin(struct world *w, struct fixture *t, int family, uint64_t
 		refused_endpoint(AF_INET, &w->refused, &holder);
 		close(holder);
 	}
+	w->before = stats_of(t);
 	listen_again(w);
 }
 
@@ -372,8 +373,27 @@ static void round_close(struct world *w)
 		fault(w, "never ended", (int)w->jobs[0]->kind, w->job_count);
 }
 
+/* The counters say what events and results have told. */
+static void counters_check(struct world *w)
+{
+	struct soq_loop_stats now = stats_of(w->t);
+	int64_t received = (int64_t)(now.bytes_received - w->before.bytes_received);
+	int64_t untold = received - (int64_t)w->told_received;
+
+	if (now.bytes_sent - w->before.bytes_sent != w->told_sent)
+		fault(w, "bytes sent, counted and told", SEND, (int64_t)w->told_sent);
+	if (untold < 0 || (untold > 0 && !w->lossy))
+		fault(w, "bytes received, counted and not told", RECV, untold);
+	if (now.connects - w->before.connects != w->told_connects ||
+	    now.connects_failed - w->before.connects_failed != w->told_refused)
+		fault(w, "connects, counted and told", CONNECT, (int64_t)w->told_connects);
+	if (now.connects_in_flight != 0)
+		fault(w, "connects that never ended", CONNECT, (int64_t)now.connects_in_flight);
+}
+
 static void round_end(struct world *w)
 {
+	counters_check(w);
 	for (struct side *side = w->all, *next; side; side = next) {
 		next = side->next;
 		for (int i = 0; i < 2; i++) {
