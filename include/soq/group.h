@@ -28,7 +28,6 @@ extern "C" {
  *
  * In the life of a server: soq_group_create(), soq_group_listen(), then the maker waits, for
  * a signal by sigwait(3) say; soq_group_drain() to end in good order, soq_group_destroy().
- * tests/examples/chat.c is one.
  */
 struct soq_group;
 

@@ -136,14 +136,16 @@ static void chosen_processors_are_taken_in_turn(struct fixture *t)
 
 static void without_options_each_processor_has_a_member(struct fixture *t)
 {
-	struct soq_group *group = NULL;
+	struct kit *kit = kit_make(t);
+	/* The tier's loop all the same. */
+	const struct soq_group_options options = { .size = sizeof(options), .loop = &kit->loop };
 	cpu_set_t mine;
 
-	(void)t;
 	expect(sched_getaffinity(0, sizeof(mine), &mine), 0);
-	expect(soq_group_create(NULL, &group), 0);
-	expect(soq_group_count(group), CPU_COUNT(&mine));
-	expect(soq_group_destroy(group), 0);
+	expect(soq_group_create(&options, &kit->group), 0);
+	expect(soq_group_count(kit->group), CPU_COUNT(&mine));
+	expect(soq_group_destroy(kit->group), 0);
+	kit_free(kit);
 }
 
 static int start_or_not(struct soq_group *group, unsigned member, void *user)
