@@ -10,6 +10,7 @@
 #include <soq/error.h>
 #include <soq/file.h>
 #include <soq/group.h>
+#include <soq/helper.h>
 #include <soq/loop.h>
 #include <soq/message.h>
 #include <soq/multicast.h>
