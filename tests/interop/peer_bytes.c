@@ -275,7 +275,7 @@ static void do_send_batch(struct command *c)
 static void do_recv_batch(struct command *c)
 {
 	static struct soq_message messages[BATCH_MAX];
-	struct iovec pieces[BATCH_MAX];
+	static struct iovec pieces[BATCH_MAX];
 	unsigned count = (unsigned)number(c, "count", 1);
 	size_t size = (size_t)number(c, "size", 2048);
 	struct soq_event event;
