@@ -84,11 +84,6 @@ int soq_op_finish(struct soq_op *op, int64_t result, uint32_t flags, struct soq_
 	return 0;
 }
 
-void soqi_helped_cut(struct soq_op *op, int cause)
-{
-	op->priv.cancel(op, cause, op->priv.address);
-}
-
 void soqi_helped_end(struct soq_loop *loop, int error)
 {
 	const struct soq_op *each = loop->helped.first;

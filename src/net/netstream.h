@@ -55,7 +55,7 @@ struct soq_stream {
 	size_t out_size, out_used;
 	const unsigned char *data; /* what follows the buffer, of an op */
 	size_t data_bytes;
-	struct iovec segments[3];
+	struct iovec segments[2];
 };
 
 /* stream_take.c, without a socket. What there is to read. */
@@ -79,9 +79,7 @@ void soqi_stream_prefix(const struct soq_stream *st, unsigned prefix_bytes, uint
 /* stream.c. The checks of reads and writes, before they begin. */
 int soqi_stream_read_check(const struct soq_stream *st, const struct soqi_want *want);
 int soqi_stream_write_check(const struct soq_stream *st, const void *data, size_t size_bytes);
-/* Whether the socket is there and the caller's to use. */
-int soqi_stream_alive(const struct soq_stream *st);
-/* Where a read goes that may go past the buffer: false, it may not. */
+/* Whether what a read still wants goes past the buffer, into the caller's memory. */
 bool soqi_stream_is_direct(const struct soq_stream *st, const struct soqi_want *want);
 
 #endif

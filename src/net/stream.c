@@ -105,7 +105,8 @@ int soq_stream_open(struct soq_socket *s, const struct soq_stream_options *optio
 	return 0;
 }
 
-int soqi_stream_alive(const struct soq_stream *st)
+/* 0 if the socket is there and the caller's to use. */
+static int alive(const struct soq_stream *st)
 {
 	struct soq_socket_stats stats = { .size = sizeof(stats) };
 
@@ -119,7 +120,7 @@ int soq_stream_close(struct soq_stream *st)
 
 	if (st == NULL)
 		return -EINVAL;
-	error = soqi_stream_alive(st);
+	error = alive(st);
 	if (error == -ECHILD || error == -EXDEV)
 		return error;
 	if (st->read.busy || st->write.busy)
@@ -133,9 +134,12 @@ int soq_stream_close(struct soq_stream *st)
 			return closed;
 		error = error != 0 ? error : closed;
 	}
+	/* Somebody else has closed it: no matter, unless something was to be sent. */
+	if (error == -EBADF && st->out_used == 0)
+		error = 0;
 	allocator = st->allocator;
 	allocator.release(allocator.context, st, sizeof(*st) + st->in_size + st->out_size);
-	return error == -EBADF ? 0 : error;
+	return error;
 }
 
 struct soq_socket *soq_stream_socket(const struct soq_stream *st)
@@ -170,17 +174,25 @@ static bool sizes_fit(const struct soq_stream *st, const struct soqi_want *want)
 	}
 }
 
-int soqi_stream_read_check(const struct soq_stream *st, const struct soqi_want *want)
+/* What every read and every write is asked first; `way` is SOQ_STREAM_READ or _WRITE. */
+static int way_check(const struct soq_stream *st, uint32_t way)
 {
 	int error;
 
 	if (st == NULL)
 		return -EINVAL;
-	error = soqi_stream_alive(st);
+	error = alive(st);
 	if (error != 0)
 		return error;
-	if (!(st->flags & SOQ_STREAM_READ))
-		return -EOPNOTSUPP;
+	return (st->flags & way) ? 0 : -EOPNOTSUPP;
+}
+
+int soqi_stream_read_check(const struct soq_stream *st, const struct soqi_want *want)
+{
+	int error = way_check(st, SOQ_STREAM_READ);
+
+	if (error != 0)
+		return error;
 	if (want->kind != SOQI_WANT_COPY &&
 	    ((want->buffer == NULL && want->size_bytes > 0) || !sizes_fit(st, want)))
 		return -EINVAL;
@@ -189,15 +201,10 @@ int soqi_stream_read_check(const struct soq_stream *st, const struct soqi_want *
 
 int soqi_stream_write_check(const struct soq_stream *st, const void *data, size_t size_bytes)
 {
-	int error;
+	int error = way_check(st, SOQ_STREAM_WRITE);
 
-	if (st == NULL)
-		return -EINVAL;
-	error = soqi_stream_alive(st);
 	if (error != 0)
 		return error;
-	if (!(st->flags & SOQ_STREAM_WRITE))
-		return -EOPNOTSUPP;
 	if ((data == NULL && size_bytes > 0) || size_bytes > SSIZE_MAX - MAX_BYTES)
 		return -EINVAL;
 	return st->write.busy ? -EBUSY : 0;
