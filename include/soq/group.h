@@ -20,8 +20,9 @@ extern "C" {
  *
  * What is on a member's loop belongs to that member's thread, by the rules of every loop
  * (another thread: -EXDEV). The functions below that the program gives, and every done(),
- * run there. The thread blocks all signals. What two members share is the program's to
- * guard; soq_group_post() and soq_group_hand_over() are how they talk.
+ * run there. The thread blocks all signals but those that its own faults raise. What two
+ * members share is the program's to guard; soq_group_post() and soq_group_hand_over() are
+ * how they talk.
  *
  * The calls on a group are for the thread that made it, its maker, but for those that say
  * otherwise; another thread gets -EXDEV. In a child of fork() they are -ECHILD.
@@ -153,8 +154,8 @@ typedef void soq_group_socket_fn(struct soq_group *group, unsigned member, struc
 /**
  * How a group listens. `options` are set on each listener before it is bound.
  */
-struct soq_group_listen {
-	uint32_t size;     /* sizeof(struct soq_group_listen) */
+struct soq_group_listen_options {
+	uint32_t size;     /* sizeof(struct soq_group_listen_options) */
 	int32_t backlog;   /* of each member, as for soq_listen() */
 	uint32_t steering; /* enum soq_steering */
 	uint32_t option_count;
@@ -174,7 +175,7 @@ struct soq_group_listen {
  *
  * Steering pays where network cards spread their interrupts over the processors and the
  * members are pinned: a connection then stays on the processor that its packets come to.
- * SOQ_STEER_CPU picks the member that is pinned to the processor, else the processor's
+ * SOQ_STEER_CPU picks the first member that is pinned to the processor, else the processor's
  * number modulo the count of members. SOQ_STEER_INCOMING_CPU needs pinned members; before
  * Linux 6.2 it is only one weight among others. On loopback it is the processor of the client.
  *
@@ -195,7 +196,7 @@ struct soq_group_listen {
  * Kernel: SO_REUSEPORT. Fallback: the same.
  */
 SOQ_API SOQ_MUST_CHECK int soq_group_listen(struct soq_group *group, const struct soq_endpoint *ep,
-					    const struct soq_group_listen *how,
+					    const struct soq_group_listen_options *how,
 					    struct soq_endpoint *local_out);
 
 /**
@@ -215,17 +216,6 @@ SOQ_API int soq_group_count(struct soq_group *group);
  * Thread: any.
  */
 SOQ_API struct soq_loop *soq_group_loop(struct soq_group *group, unsigned member);
-
-/**
- * Which member a loop is, as of a socket's: soq_socket_loop().
- *
- * Result: the member's number.
- * Errors: -EINVAL  NULL
- *         -ENOENT  it is no member's
- *         -ECHILD  after fork
- * Thread: any.
- */
-SOQ_API int soq_group_member(struct soq_group *group, const struct soq_loop *loop);
 
 /**
  * Hands an op to a member, as soq_loop_post() does: its event comes on the member's

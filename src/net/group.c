@@ -214,7 +214,10 @@ static int group_alloc(const struct soq_group_options *options, const uint32_t *
 	return 0;
 }
 
-/* All threads, with every signal blocked from the first; how many were made. */
+/* A thread's own faults are for the handlers the program may have; a blocked one kills. */
+static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS };
+
+/* All threads, with every other signal blocked from the first; how many were made. */
 static unsigned threads_make(struct soq_group *group, int *error_out)
 {
 	sigset_t all;
@@ -222,6 +225,8 @@ static unsigned threads_make(struct soq_group *group, int *error_out)
 	unsigned made;
 
 	(void)sigfillset(&all);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		(void)sigdelset(&all, faults[i]);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	for (made = 0; made < group->member_count; made++) {
 		struct soqi_member *m = &group->members[made];

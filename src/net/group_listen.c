@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define LISTEN_SIZE_MIN sizeof(struct soq_group_listen)
+#define LISTEN_SIZE_MIN sizeof(struct soq_group_listen_options)
 
 /* How long one waits after an accept that failed, for want of memory most likely. */
 #define PAUSE_NS INT64_C(10000000)
@@ -14,7 +14,7 @@
 #define GRACE_NS INT64_C(100000000)
 
 static int listen_check(const struct soq_group *group, const struct soq_endpoint *ep,
-			const struct soq_group_listen *how)
+			const struct soq_group_listen_options *how)
 {
 	if (ep == NULL || how == NULL || how->size < LISTEN_SIZE_MIN || how->size > sizeof(*how) ||
 	    how->accepted == NULL || how->steering > SOQ_STEER_CPU ||
@@ -162,7 +162,7 @@ static int listener_undo(struct soqi_member *m, void *arg)
 
 /* A socket with its options, with nobody listening yet. */
 static int socket_open(const struct soq_group *group, const struct soqi_listening *listening,
-		       const struct soq_group_listen *how, struct soqi_listener *l)
+		       const struct soq_group_listen_options *how, struct soqi_listener *l)
 {
 	const struct soqi_member *m = l->member;
 	int error = soq_socket_open(NULL, listening->local.addr.any.sa_family, SOCK_STREAM, 0,
@@ -187,7 +187,7 @@ static int socket_open(const struct soq_group *group, const struct soqi_listenin
 
 /* All are bound before the first one listens, so that a refusal costs no connection. */
 static int sockets_open(struct soq_group *group, struct soqi_listening *listening,
-			const struct soq_group_listen *how)
+			const struct soq_group_listen_options *how)
 {
 	int error = 0;
 
@@ -223,7 +223,7 @@ static int listening_begin(struct soq_group *group, struct soqi_listening *liste
 }
 
 int soq_group_listen(struct soq_group *group, const struct soq_endpoint *ep,
-		     const struct soq_group_listen *how, struct soq_endpoint *local_out)
+		     const struct soq_group_listen_options *how, struct soq_endpoint *local_out)
 {
 	struct soqi_listening *listening;
 	size_t size_bytes;

@@ -21,18 +21,6 @@ struct soq_loop *soq_group_loop(struct soq_group *group, unsigned member)
 	return atomic_load(&group->members[member].loop);
 }
 
-int soq_group_member(struct soq_group *group, const struct soq_loop *loop)
-{
-	int error = soqi_group_check(group, false);
-
-	if (error != 0 || loop == NULL)
-		return error != 0 ? error : -EINVAL;
-	for (unsigned i = 0; i < group->member_count; i++)
-		if (atomic_load(&group->members[i].loop) == loop)
-			return (int)i;
-	return -ENOENT;
-}
-
 int soq_group_post(struct soq_group *group, unsigned member, struct soq_op *op)
 {
 	int error = soqi_group_check(group, false);

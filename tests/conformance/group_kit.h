@@ -316,10 +316,10 @@ static inline void connection_accepted(struct soq_group *group, unsigned member,
 static inline void kit_listen_as(struct kit *kit, int family, enum soq_steering steering,
 				 struct soq_endpoint *ep)
 {
-	const struct soq_group_listen how = { .size = sizeof(how),
-					      .steering = steering,
-					      .accepted = connection_accepted,
-					      .user = kit };
+	const struct soq_group_listen_options how = { .size = sizeof(how),
+						      .steering = steering,
+						      .accepted = connection_accepted,
+						      .user = kit };
 
 	expect(soq_endpoint_loopback(family, 0, ep), 0);
 	expect(soq_group_listen(kit->group, ep, &how, ep), 0);
@@ -356,16 +356,18 @@ static inline int client_ask(int fd, uint64_t number)
 	return client_send(fd, number) && client_receive(fd, number);
 }
 
-/* Connects from any thread: the descriptor, or -errno. */
-static inline int client_connect(const struct soq_endpoint *ep)
+/* Connects from any thread within a time: the descriptor, or -errno; -EINPROGRESS is too late. */
+static inline int client_connect_within(const struct soq_endpoint *ep, int64_t ns)
 {
-	int64_t ns = watchdog_ns();
-	struct timeval tv = { .tv_sec = ns / 1000000000 };
+	struct timeval tv = { .tv_sec = ns / 1000000000, .tv_usec = ns % 1000000000 / 1000 };
 	int fd = socket(ep->addr.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int error;
 
 	if (fd < 0)
 		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)) != 0)
+		abort();
+	tv = (struct timeval){ .tv_sec = watchdog_ns() / 1000000000 };
 	if (connect(fd, &ep->addr.any, ep->size_bytes) != 0) {
 		error = errno;
 		close(fd);
@@ -373,6 +375,21 @@ static inline int client_connect(const struct soq_endpoint *ep)
 	}
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) != 0)
 		abort();
+	return fd;
+}
+
+static inline int client_connect(const struct soq_endpoint *ep)
+{
+	return client_connect_within(ep, watchdog_ns());
+}
+
+/* Where a drain makes newcomers try again: sooner than the second that TCP takes for it. */
+static inline int client_connect_again(const struct soq_endpoint *ep)
+{
+	int fd;
+
+	while ((fd = client_connect_within(ep, 50 * MS)) == -EINPROGRESS)
+		;
 	return fd;
 }
 

@@ -59,9 +59,9 @@ static void both_families_and_many_ports(struct fixture *t)
 static void address_that_is_taken_is_refused(struct fixture *t)
 {
 	struct kit *kit = kit_open_for(t);
-	const struct soq_group_listen how = { .size = sizeof(how),
-					      .accepted = connection_accepted,
-					      .user = kit };
+	const struct soq_group_listen_options how = { .size = sizeof(how),
+						      .accepted = connection_accepted,
+						      .user = kit };
 	struct soq_endpoint taken, ours, out = { 0 }, unix_ep;
 	int listener = raw_listener(AF_INET, 1, 0, &taken);
 	struct soq_loop_stats stats = { .size = sizeof(stats) };
@@ -97,11 +97,11 @@ static void options_are_set_on_each_listener(struct fixture *t)
 					    .name = 9999,
 					    .value = &one,
 					    .size_bytes = sizeof(one) };
-	struct soq_group_listen how = { .size = sizeof(how),
-					.accepted = connection_accepted,
-					.user = kit,
-					.options = &good,
-					.option_count = 1 };
+	struct soq_group_listen_options how = { .size = sizeof(how),
+						.accepted = connection_accepted,
+						.user = kit,
+						.options = &good,
+						.option_count = 1 };
 	struct soq_endpoint ep;
 
 	expect(soq_endpoint_loopback(AF_INET, 0, &ep), 0);
@@ -203,10 +203,10 @@ static void hint_by_processor_serves_all(struct fixture *t)
 {
 	struct kit *kit = kit_make(t);
 	struct soq_endpoint ep;
-	const struct soq_group_listen how = { .size = sizeof(how),
-					      .steering = SOQ_STEER_INCOMING_CPU,
-					      .accepted = connection_accepted,
-					      .user = kit };
+	const struct soq_group_listen_options how = { .size = sizeof(how),
+						      .steering = SOQ_STEER_INCOMING_CPU,
+						      .accepted = connection_accepted,
+						      .user = kit };
 
 	kit_open(kit);
 	expect(soq_endpoint_loopback(AF_INET, 0, &ep), 0);
@@ -288,14 +288,16 @@ static void drain_takes_in_who_has_connected(struct fixture *t)
 	expect(atomic_load(&kit->connections), 0);
 	expect(client_connect(&ep), -ECONNREFUSED);
 	expect(soq_group_listen(kit->group, &ep,
-				&(struct soq_group_listen){ .size = sizeof(struct soq_group_listen),
-							    .accepted = connection_accepted },
+				&(struct soq_group_listen_options){
+					.size = sizeof(struct soq_group_listen_options),
+					.accepted = connection_accepted },
 				NULL),
 	       -EADDRINUSE);
 	ep.addr.ipv4.sin_port = 0;
 	expect(soq_group_listen(kit->group, &ep,
-				&(struct soq_group_listen){ .size = sizeof(struct soq_group_listen),
-							    .accepted = connection_accepted },
+				&(struct soq_group_listen_options){
+					.size = sizeof(struct soq_group_listen_options),
+					.accepted = connection_accepted },
 				NULL),
 	       -ESHUTDOWN);
 	expect(soq_group_stop(kit->group), 0);
@@ -345,7 +347,7 @@ static void *crowd_run(void *arg)
 	struct crowd *crowd = arg;
 	int fd;
 
-	while ((fd = client_connect(crowd->ep)) >= 0) {
+	while ((fd = client_connect_again(crowd->ep)) >= 0) {
 		for (unsigned i = 0; i < 3; i++)
 			if (client_ask(fd, i))
 				atomic_fetch_add(&crowd->answered, 1);
