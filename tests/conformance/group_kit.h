@@ -356,31 +356,30 @@ static inline int client_ask(int fd, uint64_t number)
 	return client_send(fd, number) && client_receive(fd, number);
 }
 
-/* Connects from any thread within a time: the descriptor, or -errno; -EINPROGRESS is too late. */
-static inline int client_connect_within(const struct soq_endpoint *ep, int64_t ns)
+/* Connects from any thread: the descriptor, or -errno; -EINPROGRESS when `timeout_ns` is over. */
+static inline int client_connect_within(const struct soq_endpoint *ep, int64_t timeout_ns)
 {
-	struct timeval tv = { .tv_sec = ns / 1000000000, .tv_usec = ns % 1000000000 / 1000 };
+	struct timeval send = { .tv_usec = timeout_ns / 1000 };
+	struct timeval receive = { .tv_sec = watchdog_ns() / 1000000000 };
 	int fd = socket(ep->addr.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int error;
 
 	if (fd < 0)
 		return -errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)) != 0)
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &receive, sizeof(receive)) != 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &send, sizeof(send)) != 0)
 		abort();
-	tv = (struct timeval){ .tv_sec = watchdog_ns() / 1000000000 };
 	if (connect(fd, &ep->addr.any, ep->size_bytes) != 0) {
 		error = errno;
 		close(fd);
 		return -error;
 	}
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) != 0)
-		abort();
 	return fd;
 }
 
 static inline int client_connect(const struct soq_endpoint *ep)
 {
-	return client_connect_within(ep, watchdog_ns());
+	return client_connect_within(ep, 0); /* for ever */
 }
 
 /* Where a drain makes newcomers try again: sooner than the second that TCP takes for it. */

@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -190,5 +191,101 @@ def unix():
 		assert not os.path.exists(path)
 
 
-{"sync": sync, "async": asynchronous, "records": records, "eom": eom, "udp": udp,
+class Talker:
+	"""One in the chat, who is in it when this returns."""
+
+	def __init__(self, server):
+		self.connection = socket.create_connection(server.address, PATIENCE)
+		self.file = self.connection.makefile("rb")
+		self.number = int(self.hear().removesuffix(" is here"))
+
+	def hear(self):
+		return self.file.readline().decode().removesuffix("\n")
+
+	def say(self, text):
+		self.connection.sendall(text.encode() + b"\n")
+
+	def go(self):
+		self.file.close()
+		self.connection.close()
+
+
+def arrive(server, count):
+	"""Each hears those that come after it."""
+	talkers = []
+	for _ in range(count):
+		talkers.append(Talker(server))
+		for talker in talkers[:-1]:
+			assert talker.hear() == "%d is here" % talkers[-1].number
+	return talkers
+
+
+def chat_lines(talkers):
+	"""Everybody speaks at once: each hears all others, each of them in order, and not itself."""
+	lines = 20
+	for i in range(lines):
+		for talker in talkers:
+			talker.say("line %d\0" % i)
+	for talker in talkers:
+		heard = {}
+		for _ in range(lines * (len(talkers) - 1)):
+			number, text = talker.hear().split(": ")
+			heard.setdefault(int(number), []).append(text)
+		assert heard == {other.number: ["line %d\0" % i for i in range(lines)]
+			for other in talkers if other is not talker}, heard
+
+
+def chat_leave(talkers, how):
+	"""One leaves somehow: all that stay are told once, and nothing else."""
+	gone = talkers.pop(0)
+	how(gone)
+	for talker in talkers:
+		assert talker.hear() == "%d has left" % gone.number
+	gone.go()
+
+
+def reset(talker):
+	talker.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+	talker.go()
+
+
+def chat_slow(server, talkers):
+	"""One that does not read has to leave, and holds nobody up."""
+	slow = Talker(server)
+	for talker in talkers:
+		assert talker.hear() == "%d is here" % slow.number
+	told = set()
+	while len(told) < len(talkers):
+		talkers[0].say("x" * 1000)
+		for talker in talkers[1:]:
+			heard = talker.hear()
+			while heard == "%d has left" % slow.number:
+				told.add(talker)
+				heard = talker.hear()
+			assert heard == "%d: %s" % (talkers[0].number, "x" * 1000), heard
+		if len(told) == len(talkers) - 1:
+			assert talkers[0].hear() == "%d has left" % slow.number
+			told.add(talkers[0])
+	slow.go()
+
+
+def chat():
+	with served("chat", "127.0.0.1:0", "4") as server:
+		talkers = arrive(server, 12)
+		chat_lines(talkers)
+		chat_leave(talkers, Talker.go)
+		chat_leave(talkers, reset)
+		chat_leave(talkers, lambda talker: talker.connection.sendall(b"no end of line") or talker.go())
+		chat_leave(talkers, lambda talker: talker.say("y" * 2000))
+		chat_slow(server, talkers)
+		chat_lines(talkers)
+		server.process.terminate()
+		for talker in talkers:
+			with contextlib.suppress(ConnectionResetError):
+				while heard := talker.hear():
+					assert heard.endswith(" has left"), heard
+			talker.go()
+
+
+{"sync": sync, "chat": chat, "async": asynchronous, "records": records, "eom": eom, "udp": udp,
 	"select": select, "unix": unix}[CASE]()
