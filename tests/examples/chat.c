@@ -218,44 +218,54 @@ static void on_stop(struct soq_group *group, unsigned member, void *user)
 			(void)soq_stream_close(c->stream);
 }
 
-static int serve(struct soq_endpoint *ep, unsigned member_count)
+static void say_where(const struct soq_endpoint *ep)
 {
-	struct soq_group_options options = { .size = sizeof(options),
-					     .member_count = member_count };
-	struct soq_group_listen_options how = { .size = sizeof(how), .accepted = on_accepted };
 	char name[SOQ_ENDPOINT_TEXT_MAX];
-	struct soq_group *group;
-	sigset_t signals;
-	int number;
 
-	(void)sigemptyset(&signals);
-	(void)sigaddset(&signals, SIGTERM);
-	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
-	options.drain = on_drain;
-	options.stop = on_stop;
-	if (soq_group_create(&options, &group) < 0)
-		return 1;
-	if (soq_group_listen(group, ep, &how, ep) == 0 &&
-	    soq_endpoint_format(ep, name, sizeof(name)) > 0) {
+	if (soq_endpoint_format(ep, name, sizeof(name)) > 0)
 		printf("chat on %s\n", name);
-		(void)fflush(stdout);
-		(void)sigwait(&signals, &number);          /* on_accepted() runs on the members */
-		(void)soq_group_drain(group, PATIENCE_NS); /* nobody new, and those here leave */
+	(void)fflush(stdout);
+}
+
+static int serve(struct soq_endpoint *ep, const struct soq_group_options *options,
+		 const sigset_t *signals)
+{
+	struct soq_group_listen_options how = { .size = sizeof(how), .accepted = on_accepted };
+	struct soq_group *group;
+	int number, error = soq_group_create(options, &group);
+
+	if (error < 0)
+		return error;
+	error = soq_group_listen(group, ep, &how, ep);
+	if (error == 0) {
+		say_where(ep);
+		sigwait(signals, &number); /* on_accepted() runs on the members' threads */
+		soq_group_drain(group, PATIENCE_NS); /* nobody new; those who are here leave */
 	}
-	return soq_group_destroy(group) < 0;
+	soq_group_destroy(group);
+	return error;
 }
 
 int main(int argc, char **argv)
 {
+	struct soq_group_options options = { .size = sizeof(options),
+					     .drain = on_drain,
+					     .stop = on_stop };
 	struct soq_endpoint ep;
-	int status;
+	sigset_t signals;
+	int error;
 
 	if (argc < 2 || soq_endpoint_parse(argv[1], &ep) < 0)
 		return 2;
-	status = serve(&ep, argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 0);
+	if (argc > 2)
+		options.member_count = (uint32_t)strtoul(argv[2], NULL, 10);
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
+	error = serve(&ep, &options, &signals);
 	/* Those whose line was not told when their member ended. */
 	for (unsigned i = 0; i < SOQ_GROUP_MEMBERS_MAX; i++)
 		while (rooms[i].clients != NULL)
 			end(rooms[i].clients);
-	return status;
+	return error < 0;
 }

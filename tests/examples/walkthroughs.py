@@ -194,13 +194,21 @@ def unix():
 class Talker:
 	"""One in the chat, who is in it when this returns."""
 
-	def __init__(self, server):
-		self.connection = socket.create_connection(server.address, PATIENCE)
+	def __init__(self, server, receive_bytes=None):
+		self.connection = socket.socket()
+		self.connection.settimeout(PATIENCE)
+		if receive_bytes is not None:
+			self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+		self.connection.connect(server.address)
 		self.file = self.connection.makefile("rb")
-		self.number = int(self.hear().removesuffix(" is here"))
+		self.number = int(self.file.readline().split()[0])
 
 	def hear(self):
-		return self.file.readline().decode().removesuffix("\n")
+		"""The next line; that those are here who came before it may be told late."""
+		while line := self.file.readline().decode().removesuffix("\n"):
+			if not line.endswith(" is here") or int(line.split()[0]) > self.number:
+				break
+		return line
 
 	def say(self, text):
 		self.connection.sendall(text.encode() + b"\n")
@@ -251,7 +259,7 @@ def reset(talker):
 
 def chat_slow(server, talkers):
 	"""One that does not read has to leave, and holds nobody up."""
-	slow = Talker(server)
+	slow = Talker(server, 4096)
 	for talker in talkers:
 		assert talker.hear() == "%d is here" % slow.number
 	told = set()
