@@ -45,7 +45,7 @@ enum soq_placement {
  * `{ .size = sizeof(options) }` asks for all of them.
  *
  * `loop` is for each member's loop, and read by soq_group_create() alone. The allocator in
- * it serves the group too, and is called by several threads at the same time.
+ * it serves the group too. Several threads call it at the same time, and trace functions.
  *
  * `cpus` are the processors for SOQ_PLACE_PINNED; without them those this process may run
  * on. Member i gets number i of them, and when they are used up they begin anew.
@@ -169,7 +169,7 @@ struct soq_group_listen_options {
 
 /**
  * Listens with a socket on each member, all on the same TCP address (SO_REUSEPORT), and
- * accepts on each. Port 0 lets the system choose one, for all.
+ * accepts on each, perhaps before this returns. Port 0 lets the system choose one, for all.
  *
  * Every program of the same user may join in on a port that is shared so, and take some of
  * the connections: that is how a new version of a server takes over from an old one.

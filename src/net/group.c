@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -92,7 +93,9 @@ static int options_read(const struct soq_group_options *from, struct soq_group_o
 	    (options->cpu_count != 0) != (options->cpus != NULL) ||
 	    (options->cpus != NULL && options->placement != SOQ_PLACE_PINNED))
 		return -EINVAL;
-	if (options->loop != NULL && options->loop->size < sizeof(struct soq_loop_options))
+	/* The loops look at the rest of it. */
+	if (options->loop != NULL &&
+	    options->loop->size < offsetof(struct soq_loop_options, allocator) + sizeof(void *))
 		return -EINVAL;
 	return 0;
 }

@@ -43,8 +43,11 @@ int soqi_cpu_pin(uint32_t cpu)
 static int program_attach(struct soq_socket *s, int option, struct sock_filter *code,
 			  unsigned count)
 {
-	const struct sock_fprog program = { .len = (unsigned short)count, .filter = code };
+	struct sock_fprog program;
 
+	memset(&program, 0, sizeof(program)); /* its padding too: the kernel is given all of it */
+	program.len = (unsigned short)count;
+	program.filter = code;
 	return soq_option_set(s, SOL_SOCKET, option, &program, sizeof(program));
 }
 

@@ -162,6 +162,8 @@ int soqi_group_call(struct soq_group *group, soqi_call_fn *call, void *arg)
 	return error;
 }
 
+#define STATS_SIZE_MIN sizeof(struct soq_loop_stats)
+
 static int stats_read(struct soqi_member *m, void *arg)
 {
 	(void)arg;
@@ -189,7 +191,7 @@ int soq_group_stats(struct soq_group *group, struct soq_loop_stats *stats)
 	struct soq_loop_stats sum = { .size = 0 };
 	int error;
 
-	if (group == NULL || stats == NULL || stats->size < sizeof(struct soq_loop_stats) ||
+	if (group == NULL || stats == NULL || stats->size < STATS_SIZE_MIN ||
 	    stats->size > sizeof(sum))
 		return -EINVAL;
 	error = soqi_group_check(group, true);

@@ -251,6 +251,7 @@ int main(int argc, char **argv)
 	struct soq_group_options options = { .size = sizeof(options),
 					     .drain = on_drain,
 					     .stop = on_stop };
+	struct client *c, *next;
 	struct soq_endpoint ep;
 	sigset_t signals;
 	int error;
@@ -265,7 +266,9 @@ int main(int argc, char **argv)
 	error = serve(&ep, &options, &signals);
 	/* Those whose line was not told when their member ended. */
 	for (unsigned i = 0; i < SOQ_GROUP_MEMBERS_MAX; i++)
-		while (rooms[i].clients != NULL)
-			end(rooms[i].clients);
+		for (c = rooms[i].clients; c != NULL; c = next) {
+			next = c->next;
+			free(c);
+		}
 	return error < 0;
 }
