@@ -24,22 +24,27 @@ static unsigned threads(void)
 	return count;
 }
 
-static void *no_work(void *arg)
+static void *tell_number(void *arg)
 {
-	return arg;
+	*(pid_t *)arg = gettid();
+	return NULL;
 }
 
-/* Their number at first; ThreadSanitizer adds one of its own to the first that is made. */
+/*
+ * Their number at first; ThreadSanitizer adds one of its own to the first that is made. A
+ * thread that was joined may be there a little longer.
+ */
 static unsigned threads_before(void)
 {
 	pthread_t thread;
+	pid_t number = 0;
 
-	expect(pthread_create(&thread, NULL, no_work, NULL), 0);
+	expect(pthread_create(&thread, NULL, tell_number, &number), 0);
 	pthread_join(thread, NULL);
+	until(tgkill(getpid(), number, 0) != 0);
 	return threads();
 }
 
-/* A thread that was joined may be there a little longer. */
 #define expect_threads(count) until(threads() == (count))
 
 static void look_at_signals(struct kit *kit, unsigned member, void *arg)
