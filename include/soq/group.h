@@ -59,7 +59,8 @@ enum soq_placement {
  * `drain`: a drain begins (soq_group_drain()). Here connections that idle are closed,
  *          and sockets that would never end by themselves. Listeners of the group still tell
  *          of those who have connected, after this too.
- * `drained`: no socket is left; told again if another is handed over after that.
+ * `drained`: no socket is left, and all has been told of them; said again if another is
+ *          handed over after that.
  * `stop`:  the last. Every socket is closed, every op has had its final event; what start
  *          has made is given back, pools too. Not for a member whose start has failed.
  */

@@ -75,10 +75,14 @@ static void drain_begin(struct soqi_member *m)
 static void drain_look(struct soqi_member *m)
 {
 	struct soq_group *group = m->group;
-	bool is_empty = soq_loop_counter(atomic_load(&m->loop), SOQ_COUNTER_CURRENT_SOCKETS) == 0 &&
+	struct soq_loop *loop = atomic_load(&m->loop);
+	bool is_empty = soq_loop_counter(loop, SOQ_COUNTER_CURRENT_SOCKETS) == 0 &&
 			atomic_load(&m->arriving) == 0;
 
 	if (is_empty == atomic_load(&m->drained))
+		return;
+	/* The last event of a socket may come in the turn after it has gone. */
+	if (is_empty && soq_loop_deadline(loop) == 0)
 		return;
 	if (is_empty && group->options.drained != NULL)
 		group->options.drained(group, m->index, group->options.user);
