@@ -155,6 +155,14 @@ def eom():
 		'Socket server sent acknowledgment: "<|ACK|>"'], lines
 
 
+def time():
+	server = Server("time_server", "127.0.0.1:0", "2")
+	said = run("time_client", server.text, *DETACHED)
+	assert said.startswith('Message received: "') and said.endswith('-UTC"\n'), said
+	assert ask(server.address).endswith(b"-UTC\r\n")
+	assert server.ended() == []
+
+
 def udp():
 	with served("udp_listener", "0.0.0.0:0", *DETACHED, end=-signal.SIGTERM) as server:
 		port = server.address[1]
@@ -205,7 +213,7 @@ class Talker:
 
 	def hear(self):
 		"""The next line; that those are here who came before it may be told late."""
-		while line := self.file.readline().decode().removesuffix("\n"):
+		while line := self.file.readline().decode().rstrip("\n"):
 			if not line.endswith(" is here") or int(line.split()[0]) > self.number:
 				break
 		return line
@@ -295,5 +303,5 @@ def chat():
 			talker.go()
 
 
-{"sync": sync, "chat": chat, "async": asynchronous, "records": records, "eom": eom, "udp": udp,
-	"select": select, "unix": unix}[CASE]()
+{"sync": sync, "async": asynchronous, "records": records, "eom": eom, "time": time,
+	"udp": udp, "select": select, "unix": unix, "chat": chat}[CASE]()
