@@ -4,16 +4,15 @@
 #include <string.h>
 #include <strings.h>
 
-/* What the fields have said so far. */
-struct fields {
-	unsigned count, hosts, lengths;
-	bool coded; /* a Transfer-Encoding: more than is understood here */
-};
-
 static bool is_token(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
 	       (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
 }
 
 static bool is_blank(char c)
@@ -28,160 +27,160 @@ static const char *skip_token(const char *at, const char *end)
 	return at;
 }
 
-static bool is_word(const char *at, size_t size_bytes, const char *word)
+static bool is_text(const char *at, const char *end, const char *text)
 {
-	return strlen(word) == size_bytes && strncasecmp(at, word, size_bytes) == 0;
+	return (size_t)(end - at) == strlen(text) && memcmp(at, text, strlen(text)) == 0;
 }
 
-/* The length of a line without its CR LF; -1 if it goes on; -2 if it is none. */
-static ptrdiff_t line_length(const char *line, const char *end)
+/* The same where capitals do not count. */
+static bool is_word(const char *at, const char *end, const char *word)
 {
-	const char *at = line;
-
-	while (at < end && ((unsigned char)*at >= ' ' || *at == '\t') && *at != 0x7f)
-		at++;
-	if (at == end || (*at == '\r' && at + 1 == end))
-		return -1;
-	return at[0] == '\r' && at[1] == '\n' ? at - line : -2;
+	return (size_t)(end - at) == strlen(word) && strncasecmp(at, word, strlen(word)) == 0;
 }
 
 /* "/path?query", "http://host/path?query", or the "*" of OPTIONS. */
-static int parse_target(struct http_request *r, const char *at, const char *end)
+static int read_target(struct http_request *r, const char *data, const char *at, const char *end)
 {
-	const char *query;
+	const char *path = at, *query;
 
 	if (end - at > 7 && strncasecmp(at, "http://", 7) == 0) {
-		at = memchr(at + 7, '/', (size_t)(end - at - 7));
-		r->path = at != NULL ? at : "/";
-		r->path_bytes = at != NULL ? (size_t)(end - at) : 1;
-	} else if (*at == '/' || (*at == '*' && end - at == 1)) {
-		r->path = at;
-		r->path_bytes = (size_t)(end - at);
-	} else {
+		for (path = at + 7; path < end && *path != '/' && *path != '?';)
+			path++;
+		if (path == at + 7)
+			return -400;
+		if (path == end || *path == '?') { /* no path is "/", and one is in "http:/" */
+			path = at + 6;
+			end = path + 1;
+		}
+	} else if (*at != '/' && !is_text(at, end, "*")) {
 		return -400;
 	}
-	query = memchr(r->path, '?', r->path_bytes);
-	if (query != NULL)
-		r->path_bytes = (size_t)(query - r->path);
+	query = memchr(path, '?', (size_t)(end - path));
+	r->path_at = (size_t)(path - data);
+	r->path_bytes = (size_t)((query != NULL ? query : end) - path);
 	return 0;
 }
 
 /* "GET /path HTTP/1.1", with one space between. */
-static int parse_request_line(struct http_request *r, const char *line, const char *end)
+static int read_request_line(struct http_request *r, const char *data, const char *line,
+			     const char *end)
 {
-	const char *at = skip_token(line, end), *target = at + 1;
+	const char *at = skip_token(line, end), *target;
 
-	r->method = line;
-	r->method_bytes = (size_t)(at - line);
 	if (at == line || at == end || *at != ' ')
 		return -400;
-	for (at = target; at<end && * at> ' ' && *at < 0x7f;)
+	target = at + 1;
+	r->method = is_text(line, at, "GET")    ? HTTP_GET
+		    : is_text(line, at, "HEAD") ? HTTP_HEAD
+						: HTTP_OTHER;
+	for (at = target; at < end && *at != ' ' && ((unsigned char)*at & 0x80) == 0;)
 		at++;
-	if (at == target || end - at != 9 || memcmp(at, " HTTP/", 6) != 0 || at[7] != '.' ||
-	    at[6] < '0' || at[6] > '9' || at[8] < '0' || at[8] > '9')
+	if (at == target || end - at != 9 || memcmp(at, " HTTP/", 6) != 0 || !is_digit(at[6]) ||
+	    at[7] != '.' || !is_digit(at[8]))
 		return -400;
 	if (at[6] != '1')
 		return -505;
-	r->minor = at[8] > '0';
+	r->minor = (unsigned)(at[8] - '0');
 	r->close = r->minor == 0;
-	return parse_target(r, target, at);
+	return read_target(r, data, target, at);
 }
 
-static int parse_length(struct http_request *r, const char *at, const char *end)
+static int read_length(struct http_request *r, const char *at, const char *end)
 {
-	if (at == end)
+	if (at == end || ++r->lengths > 1)
 		return -400;
-	for (r->body_bytes = 0; at < end; at++) {
-		if (*at < '0' || *at > '9')
+	for (; at < end; at++) {
+		if (!is_digit(*at))
 			return -400;
-		if (r->body_bytes <= HTTP_BODY_MAX)
-			r->body_bytes = r->body_bytes * 10 + (uint64_t)(*at - '0');
+		if (r->body <= HTTP_REQUEST_MAX) /* no matter how many digits */
+			r->body = r->body * 10 + (size_t)(*at - '0');
 	}
 	return 0;
 }
 
-/* "close" and others, with commas between. */
-static void parse_connection(struct http_request *r, const char *at, const char *end)
+/* "close" and other words, with commas and blanks between. */
+static void read_connection(struct http_request *r, const char *at, const char *end)
 {
 	while (at < end) {
 		const char *word = at;
 
 		at = skip_token(at, end);
-		if (is_word(word, (size_t)(at - word), "close"))
-			r->close = true;
+		r->close |= is_word(word, at, "close");
 		at += at < end;
 	}
 }
 
 /* "Name: value". */
-static int parse_field(struct http_request *r, struct fields *f, const char *name, const char *end)
+static int read_field(struct http_request *r, const char *name, const char *end)
 {
-	const char *at = skip_token(name, end);
-	size_t name_bytes = (size_t)(at - name);
+	const char *colon = skip_token(name, end), *at = colon + 1;
 
-	if (at == name || at == end || *at != ':')
+	if (colon == name || colon == end || *colon != ':')
 		return -400;
-	if (++f->count > HTTP_FIELDS_MAX)
+	if (++r->fields > HTTP_FIELDS_MAX)
 		return -431;
-	for (at++; at < end && is_blank(*at);)
+	while (at < end && is_blank(*at))
 		at++;
 	while (end > at && is_blank(end[-1]))
 		end--;
-	if (is_word(name, name_bytes, "Host"))
-		return ++f->hosts > 1 ? -400 : 0;
-	if (is_word(name, name_bytes, "Connection"))
-		parse_connection(r, at, end);
-	if (is_word(name, name_bytes, "Content-Length"))
-		return ++f->lengths > 1 ? -400 : parse_length(r, at, end);
-	if (is_word(name, name_bytes, "Transfer-Encoding"))
-		f->coded = true;
-	if (is_word(name, name_bytes, "Expect")) {
-		r->expects = r->minor > 0 && is_word(at, (size_t)(end - at), "100-continue");
-		return r->expects || r->minor == 0 ? 0 : -417;
-	}
+	if (is_word(name, colon, "Host"))
+		return ++r->hosts > 1 ? -400 : 0;
+	if (is_word(name, colon, "Content-Length"))
+		return read_length(r, at, end);
+	if (is_word(name, colon, "Expect"))
+		return -417; /* its client sends again without */
+	if (is_word(name, colon, "Connection"))
+		read_connection(r, at, end);
+	r->coded |= is_word(name, colon, "Transfer-Encoding");
 	return 0;
 }
 
-/* What only the whole head can tell. */
-static int check(const struct http_request *r, const struct fields *f)
+/* The empty line behind the fields: what only the whole head can tell. */
+static int read_end(struct http_request *r)
 {
-	if ((r->minor > 0 && f->hosts == 0) || (f->coded && f->lengths > 0))
+	if ((r->minor > 0 && r->hosts == 0) || (r->coded && r->lengths > 0))
 		return -400;
-	if (f->coded)
+	if (r->coded)
 		return -501;
-	return r->body_bytes > HTTP_BODY_MAX ? -413 : 0;
+	r->whole = r->line + r->body;
+	return r->whole > HTTP_REQUEST_MAX ? -413 : 0;
 }
 
-int http_parse(struct http_request *request, const char *data, size_t size_bytes)
+/* The end of the current line: of its CR LF. 0: that is not there; -400: there is none. */
+static int find_line_end(struct http_request *r, const char *data, size_t size)
 {
-	const char *end = data + (size_bytes < HTTP_HEAD_MAX ? size_bytes : HTTP_HEAD_MAX);
-	const char *line = data;
-	struct fields f = { 0 };
-	bool first = true;
-	int status = 0;
+	size_t at = r->seen;
 
-	*request = (struct http_request){ 0 };
-	if (line < end && *line == '\r') { /* an empty line before a request is forgiven */
-		if (line + 1 < end && line[1] != '\n')
-			return -400;
-		line += line + 1 < end ? 2 : 1;
-	}
-	for (;;) {
-		ptrdiff_t length = line_length(line, end);
+	while (at < size && ((unsigned char)data[at] >= ' ' || data[at] == '\t') &&
+	       data[at] != 0x7f)
+		at++;
+	r->seen = at;
+	if (at == size || (at + 1 == size && data[at] == '\r'))
+		return size < HTTP_REQUEST_MAX ? 0 : r->method == HTTP_NONE ? -414 : -431;
+	return data[at] == '\r' && data[at + 1] == '\n' ? (int)(at + 2) : -400;
+}
 
-		if (length == -2)
-			return -400;
-		if (length == -1)
-			return end - data < HTTP_HEAD_MAX ? 0 : first ? -414 : -431;
-		if (length == 0 && !first)
-			break;
-		status = first ? parse_request_line(request, line, line + length)
-			       : parse_field(request, &f, line, line + length);
+int http_read(struct http_request *r, const char *data, size_t size_bytes)
+{
+	size_t size = size_bytes < HTTP_REQUEST_MAX ? size_bytes : HTTP_REQUEST_MAX;
+
+	while (r->whole == 0) {
+		int end = find_line_end(r, data, size), status = 0;
+		const char *line = data + r->line, *line_end;
+
+		if (end <= 0)
+			return end;
+		line_end = data + end - 2;
+		r->line = r->seen = (size_t)end;
+		if (line < line_end)
+			status = r->method == HTTP_NONE ? read_request_line(r, data, line, line_end)
+							: read_field(r, line, line_end);
+		else if (r->method != HTTP_NONE)
+			status = read_end(r);
+		else if (line > data) /* one empty line before a request is forgiven */
+			status = -400;
 		if (status != 0)
 			return status;
-		line += length + 2;
-		first = false;
 	}
-	status = check(request, &f);
-	return status != 0 ? status : (int)(line + 2 - data);
+	return size_bytes >= r->whole ? (int)r->whole : 0;
 }

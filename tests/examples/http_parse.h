@@ -1,35 +1,41 @@
 /* SPDX-License-Identifier: MIT */
-/* The head of an HTTP/1.x request, read strictly: for http.c, and testable alone. */
+/* A request of HTTP/1.x, read strictly and as it arrives: for http.c, and testable alone. */
 #ifndef SOQ_EXAMPLES_HTTP_PARSE_H
 #define SOQ_EXAMPLES_HTTP_PARSE_H
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
-#define HTTP_HEAD_MAX   8192   /* bytes of a request line and its fields */
-#define HTTP_FIELDS_MAX 100    /* lines of them */
-#define HTTP_BODY_MAX   262144 /* bytes */
+#define HTTP_REQUEST_MAX 8192 /* bytes of a request with its body */
+#define HTTP_FIELDS_MAX  100
 
-/* What a head says. The texts lie in it and have no NUL behind them. */
+enum http_method { HTTP_NONE, HTTP_GET, HTTP_HEAD, HTTP_OTHER };
+
+/* A request, as far as it was read. Begin each with `= {0}`. */
 struct http_request {
-	const char *method;
-	const char *path; /* neither the scheme and host before it nor the query behind */
-	size_t method_bytes;
-	size_t path_bytes;
-	uint64_t body_bytes; /* what follows the head, at most HTTP_BODY_MAX */
-	unsigned minor;      /* of the version: 0 or 1 */
-	bool close;          /* it is the last on its connection */
-	bool expects;        /* its client waits for "100 Continue" before it sends the body */
+	enum http_method method; /* HTTP_NONE until the whole request line is there */
+	size_t path_at;          /* where it begins: behind scheme and host */
+	size_t path_bytes;       /* without the query */
+	bool close;              /* its client wants no other on this connection */
+
+	/* The reader's. */
+	size_t line;  /* where the current line begins */
+	size_t seen;  /* how far that line was looked through */
+	size_t whole; /* bytes of the request with its body, once the head is there */
+	size_t body;
+	unsigned minor, fields, hosts, lengths;
+	bool coded; /* has a Transfer-Encoding */
 };
 
 /**
- * Reads the head at the front of `size_bytes` bytes at `data`. Bare LF, bare CR, NUL and
- * folded lines are refused, and so is whatever two readers may understand differently.
+ * Reads on. `data` is the request from its first byte, `size_bytes` what is there of it (and
+ * maybe of the next one): the bytes of the last call and more. No byte is looked at twice,
+ * so a peer that sends one at a time gains nothing. What two readers could understand
+ * differently is refused: a bare CR or LF, a folded line, two lengths, a coding.
  *
- * Result: the head's length in bytes; 0: it goes on, ask again with more; else the negative
- *         status of the answer, after which the connection is to be closed.
+ * Result: the length of the request with its body; 0: it goes on; else the negative status
+ *         of the answer, after which the connection has to be closed.
  */
-int http_parse(struct http_request *request, const char *data, size_t size_bytes);
+int http_read(struct http_request *request, const char *data, size_t size_bytes);
 
 #endif
