@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An HTTP/1.1 server that says hello: example_http [-n NAME] [-t SECONDS] [ADDRESS:PORT].
- * NAME is what it calls itself; a client has SECONDS for each request, from the answer before
- * it on, and for taking an answer. All memory is there at the start, whatever clients do.
+ * NAME is what it calls itself. A client has SECONDS for each request, from the answer before
+ * it on, for taking an answer, and for leaving. All memory is there at the start.
  */
 #include "http_parse.h"
 #include "serve.h"
@@ -17,7 +17,6 @@
 #define CLIENTS_MAX 1024 /* more wait in the listener's queue */
 #define ANSWER_MAX  512
 #define ANSWERS_MAX 8192 /* bytes that are sent together */
-#define LINGER_NS   INT64_C(2000000000)
 
 /* A place for a client. Its op accepts one, receives, closes, and accepts the next. */
 struct client {
@@ -166,7 +165,7 @@ static void serve_client(struct client *c)
 	if (c->last) {
 		/* In good order: the answer arrives even if the client goes on to send. */
 		c->op.done = on_closed;
-		(void)!soq_finish_async(c->socket, &c->op, LINGER_NS);
+		(void)!soq_finish_async(c->socket, &c->op, patience_ns);
 	} else if (!full) {
 		c->op.deadline_ns = c->deadline_ns;
 		c->receiving = soq_recv_async(c->socket, &c->op, c->in + c->in_bytes,
