@@ -113,20 +113,23 @@ def medians(rows, options, names):
 
 
 def show(found, noise, options):
-    print(f"\nHTTP over loopback, placement {options.placement}, medians of {options.rounds} rounds "
-          f"of {options.seconds} s, seed {options.seed}\n")
+    print(f"\nHTTP over loopback, placement {options.placement}, medians of {options.rounds} "
+          f"rounds of {options.seconds} s, seed {options.seed}\n")
     print("| server | connections | requests per CPU s | over nginx | half of the rounds "
           "| requests per s | p50, p99 us | of its CPU | goal: 1 |")
     print("|---|---|---|---|---|---|---|---|---|")
     for row in found:
-        goal = "" if row["server"] == "nginx" else "**met**" if row["over_nginx"] >= 1 else "not met"
+        goal = "**met**" if row["over_nginx"] >= 1 else "not met"
         print(f"| {row['server']} | {row['connections']} | {row['per_cpu_s']:,.0f} "
-              f"| {row['over_nginx']:.2f} | {row['over_nginx_q1']:.2f} to {row['over_nginx_q3']:.2f} "
+              f"| {row['over_nginx']:.2f} "
+              f"| {row['over_nginx_q1']:.2f} to {row['over_nginx_q3']:.2f} "
               f"| {row['per_s']:,.0f} | {row['p50_us']:.0f}, {row['p99_us']:.0f} "
-              f"| {100 * row['busy']:.0f} % | {goal} |")
+              f"| {100 * row['busy']:.0f} % | {'' if row['server'] == 'nginx' else goal} |")
+    print()
     if noise.waited_percent is not None:
-        print(f"\nSomething waited for a CPU {noise.waited_percent:.0f} % of the time"
-              f"{'' if noise.stolen_percent is None else f', {noise.stolen_percent:.1f} % were stolen by the host'}.")
+        print(f"Something waited for a CPU {noise.waited_percent:.0f} % of the time.")
+    if noise.stolen_percent is not None:
+        print(f"{noise.stolen_percent:.1f} % of the CPUs' time were stolen by the host.")
 
 
 def write(path, columns, rows):

@@ -30,7 +30,8 @@ prepare() {
 	. "$root/tests/lib/need.sh"
 	# shellcheck source=/dev/null
 	. "$root/perf/common/build.sh"
-	need_packages gcc make libc6-dev cmake pkg-config python3 wrk || die "cannot run without these packages"
+	need_packages gcc make libc6-dev cmake pkg-config python3 wrk ||
+		die "cannot run without these packages"
 	uring=ON
 	need_packages liburing-dev || uring=OFF
 	mkdir -p "$out"

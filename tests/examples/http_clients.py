@@ -37,7 +37,7 @@ class Server:
 		while self.process.poll() is None:
 			self.process.terminate()
 			with contextlib.suppress(subprocess.TimeoutExpired):
-				self.process.wait(3)
+				self.process.wait(10)
 		assert self.process.returncode == 0, self.process.returncode
 		return int(self.process.stdout.read().split(b"allocations: ")[1])
 
