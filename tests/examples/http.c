@@ -234,7 +234,7 @@ int main(int argc, char **argv)
 			server_name = optarg;
 		else if (option == 't')
 			patience_ns = (int64_t)(strtod(optarg, NULL) * 1e9);
-		else
+		if (option == '?' || patience_ns <= 0)
 			return 2;
 	}
 	if (serve_open("http", optind < argc ? argv[optind] : "127.0.0.1:8080", 0, 0) != 0 ||

@@ -23,6 +23,13 @@ struct sample {
 static const struct sample samples[] = {
 	{ "GET / HTTP/1.1\r\n" HOST END, SELF, HTTP_GET, "/", false },
 	{ "\r\nGET / HTTP/1.1\r\n" HOST END, SELF, HTTP_GET, "/", false },
+	{ "GET / HTTP/1.1\r\nHost: localhost:8080\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; "
+	  "rv:128.0) Gecko/20100101 Firefox/128.0\r\nAccept: text/html,application/xhtml+xml,"
+	  "application/xml;q=0.9,*/*;q=0.8\r\nAccept-Language: pt-BR,pt;q=0.8,en;q=0.3\r\n"
+	  "Accept-Encoding: gzip, deflate, br, zstd\r\nConnection: keep-alive\r\n"
+	  "Upgrade-Insecure-Requests: 1\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Mode: navigate\r\n"
+	  "Sec-Fetch-Site: none\r\nSec-Fetch-User: ?1\r\nPriority: u=0, i\r\n" END,
+	  SELF, HTTP_GET, "/", false },
 	{ "HEAD /a?b=/c HTTP/1.1\r\n" HOST END, SELF, HTTP_HEAD, "/a", false },
 	{ "GET /? HTTP/1.1\r\n" HOST END, SELF, HTTP_GET, "/", false },
 	{ "GET /%00%2f..//%ff HTTP/1.1\r\n" HOST END, SELF, HTTP_GET, "/%00%2f..//%ff", false },
@@ -247,10 +254,11 @@ static void test_chance(void **state)
 
 	(void)state;
 	for (int i = 0; i < 20000; i++) {
-		char text[256];
+		char text[1024];
 		size_t size_bytes = (size_t)snprintf(text, sizeof(text), "%s",
 						     samples[unit_choose(&seed, count)].text);
 
+		assert_in_range(size_bytes, 1, sizeof(text) - 1);
 		for (unsigned n = unit_choose(&seed, 4); n > 0; n--)
 			text[unit_choose(&seed, (unsigned)size_bytes)] =
 				bytes[unit_choose(&seed, sizeof(bytes))];
