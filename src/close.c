@@ -405,5 +405,6 @@ int soq_loop_close_all(struct soq_loop *loop)
 	soqi_slot_each(loop, close_or_cut);
 	soqi_attempts_take(loop);
 	soqi_sleeps_end(loop, -ECANCELED);
+	soqi_helped_end(loop, -ECANCELED);
 	return 0;
 }

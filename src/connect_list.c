@@ -168,8 +168,8 @@ static bool drop_from(const struct soqi_ops *events, const struct soq_socket *s)
 void soqi_attempt_drop(struct soq_socket *s)
 {
 	s->on_its_way = false;
-	if (!drop_from(&s->loop->ready, s))
-		(void)drop_from(&s->loop->waiting, s);
+	if (!drop_from(&s->loop->ready, s) && !drop_from(&s->loop->waiting, s))
+		(void)drop_from(&s->loop->inner, s);
 }
 
 static int start(struct soq_loop *loop, struct soq_op *op, const struct soq_connect_list *list,

@@ -11,8 +11,7 @@ static void events_unlink(struct soq_loop *loop, struct soq_op *op, uint32_t cou
 {
 	struct soqi_ops *list = soqi_events_list(loop, op);
 
-	if (op->done != NULL)
-		loop->ready_events -= count;
+	soqi_events_count(loop, list, -(uint64_t)count);
 	op->priv.events -= count;
 	if (op->priv.events > 0)
 		return;
@@ -180,6 +179,7 @@ static bool take_one_of_many(struct soq_loop *loop, struct soq_op *op, struct so
 		loop->firsts--;
 		return take_socket(loop, op, event);
 	case SOQI_KIND_CONNECT:
+	case SOQI_KIND_HELPED:
 		return take_socket(loop, op, event);
 	case SOQI_KIND_POLL:
 		return take_poll(loop, op, event);

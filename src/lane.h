@@ -30,6 +30,7 @@ enum soqi_kind {
 	SOQI_KIND_CLOSE,      /* no lane */
 	SOQI_KIND_SLEEP,      /* no lane */
 	SOQI_KIND_POST,       /* no lane */
+	SOQI_KIND_HELPED,     /* no lane: a helper's, see helper.c */
 	SOQI_KIND_BACKOFF,    /* no lane: the loop's own timer for starved accepts */
 };
 

@@ -67,6 +67,9 @@ struct soq_loop {
 	unsigned firsts;          /* accepts with data that have their connection */
 	struct soqi_ops ready;    /* ops with `done` that have events, by ready_next */
 	struct soqi_ops waiting;  /* ops without, likewise */
+	struct soqi_ops inner;    /* inner ops, likewise: see helper.c */
+	struct soqi_ops helped;   /* helpers' ops in flight, by next */
+	uint64_t inner_events;
 	uint64_t ready_events;
 	uint64_t events_made;   /* ever; tells a turn whether it made any */
 	bool unsent;            /* the kernel did not take all requests of the last turn */

@@ -213,6 +213,9 @@ static void cut(struct soq_loop *loop, struct soq_op *op, int cause)
 	case SOQI_KIND_POLL:
 		soqi_poll_cut(loop, op, cause);
 		return;
+	case SOQI_KIND_HELPED:
+		soqi_helped_cut(op, cause);
+		return;
 	case SOQI_KIND_POST:
 	case SOQI_KIND_CLOSE:
 		return;

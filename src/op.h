@@ -109,10 +109,36 @@ uint32_t soqi_zerocopy_start(const struct soq_socket *s, const struct soq_op *op
 struct soq_op *soqi_zerocopy_next(const struct soq_socket *s, const struct soqi_lane *lane);
 /* A zero-copy send has left its lane: tells its result, and its end once the memory is free. */
 void soqi_zerocopy_settle(struct soq_loop *loop, struct soq_op *op);
+/* helper.c. The done() of inner ops, which is never called. */
+void soqi_inner(const struct soq_event *event);
+/* Asks the helper of an op to finish it; and of all, with -ECANCELED or the loop's error. */
+void soqi_helped_cut(struct soq_op *op, int cause);
+void soqi_helped_end(struct soq_loop *loop, int error);
+/* Takes the steps of the inner events there are now. */
+void soqi_steps_go_on(struct soq_loop *loop);
+
+static inline void soqi_steps_take(struct soq_loop *loop)
+{
+	if (soqi_unlikely(loop->inner.first != NULL))
+		soqi_steps_go_on(loop);
+}
+
 /* The list of those who have events for the consumer that `op` has. */
 static inline struct soqi_ops *soqi_events_list(struct soq_loop *loop, const struct soq_op *op)
 {
-	return op->done != NULL ? &loop->ready : &loop->waiting;
+	if (op->done == NULL)
+		return &loop->waiting;
+	return soqi_unlikely(op->done == soqi_inner) ? &loop->inner : &loop->ready;
+}
+
+/* The count of events in such a list; of those that wait for somebody's call there is none. */
+static inline void soqi_events_count(struct soq_loop *loop, const struct soqi_ops *list,
+				     uint64_t count)
+{
+	if (list == &loop->ready)
+		loop->ready_events += count;
+	else if (soqi_unlikely(list == &loop->inner))
+		loop->inner_events += count;
 }
 
 /*
@@ -124,8 +150,7 @@ static inline void soqi_events_link(struct soq_loop *loop, struct soq_op *op, ui
 	struct soqi_ops *list = soqi_events_list(loop, op);
 
 	loop->events_made++;
-	if (op->done != NULL)
-		loop->ready_events += count;
+	soqi_events_count(loop, list, count);
 	op->priv.events += count;
 	if (op->priv.events > count)
 		return;
@@ -174,7 +199,8 @@ void soqi_connect_ended(struct soq_loop *loop, struct soq_socket *s, const struc
 /* Whether its socket is one that nobody has the handle of yet: an attempt's, or an arrival's. */
 static inline bool soqi_brings_socket(const struct soq_op *op)
 {
-	return soqi_is_attempt(op) || op->priv.kind == SOQI_KIND_FIRST;
+	return soqi_is_attempt(op) || op->priv.kind == SOQI_KIND_FIRST ||
+	       op->priv.kind == SOQI_KIND_HELPED;
 }
 
 /* connect_list.c. An attempt has ended, where nothing may be closed yet. */

@@ -20,6 +20,7 @@ static void die(struct soq_loop *loop, int error)
 	soqi_backoff_end(loop);
 	soqi_receive_fail(loop);
 	soqi_sleeps_end(loop, error);
+	soqi_helped_end(loop, error);
 	while (loop->dirty_count > 0)
 		soqi_flush(loop);
 }
@@ -90,7 +91,7 @@ int soqi_turn(struct soq_loop *loop, int64_t until_ns)
 	soqi_flush(loop);
 	first = soqi_timer_first(&loop->timers);
 	busy = loop->events_made != made || loop->dirty_count > 0 || loop->dead != 0 ||
-	       loop->attempts.first != NULL;
+	       loop->attempts.first != NULL || loop->inner.first != NULL;
 	if (busy)
 		until_ns = SOQI_NOW;
 	else if (first != NULL && first->priv.timer_ns < until_ns)
@@ -120,6 +121,7 @@ int soqi_turn(struct soq_loop *loop, int64_t until_ns)
 	soqi_op_expire(loop);
 	soqi_attempts_take(loop);
 	soqi_posts_take(loop);
+	soqi_steps_take(loop);
 	return error != 0 ? error : loop->dead;
 }
 
@@ -148,7 +150,7 @@ static int deliver(struct soq_loop *loop)
 static bool is_idle(const struct soq_loop *loop)
 {
 	return loop->stats.ops_in_flight == 0 && loop->ready_events == 0 &&
-	       loop->gated_count == 0 && loop->closing == 0 &&
+	       loop->inner_events == 0 && loop->gated_count == 0 && loop->closing == 0 &&
 	       atomic_load_explicit(&loop->posted, memory_order_relaxed) == NULL;
 }
 
@@ -249,8 +251,8 @@ int64_t soq_loop_deadline(struct soq_loop *loop)
 	error = soqi_loop_check(loop);
 	if (error != 0)
 		return error;
-	if (loop->dirty_count > 0 || loop->ready_events > 0 || atomic_load(&loop->posted) != NULL ||
-	    loop->unsent || soqi_receive_may_wake(loop))
+	if (loop->dirty_count > 0 || (loop->ready_events | loop->inner_events) > 0 ||
+	    atomic_load(&loop->posted) != NULL || loop->unsent || soqi_receive_may_wake(loop))
 		return 0;
 	first = soqi_timer_first(&loop->timers);
 	return first != NULL ? first->priv.timer_ns : INT64_MAX;

@@ -144,7 +144,9 @@ struct soq_op {
 			uint64_t part[7];
 		};
 		struct iovec whole;
-		uint64_t reserved[3];
+		soq_done_fn *step;                                       /* see <soq/helper.h> */
+		void (*cancel)(struct soq_op *op, int cause, void *arg); /* likewise */
+		uint64_t reserved[1];
 	} priv;
 };
 

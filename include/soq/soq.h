@@ -9,6 +9,7 @@
 #include <soq/endpoint.h>
 #include <soq/error.h>
 #include <soq/file.h>
+#include <soq/helper.h>
 #include <soq/loop.h>
 #include <soq/message.h>
 #include <soq/multicast.h>

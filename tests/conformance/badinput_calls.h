@@ -69,6 +69,13 @@ static struct soq_report report_out = { .size = sizeof(report_out) };
 static struct soq_socket_info socket_info = { .size = sizeof(socket_info) };
 static struct soq_socket_stats socket_stats = { .size = sizeof(socket_stats) };
 
+static void never_asked(struct soq_op *op, int cause, void *arg)
+{
+	(void)op;
+	(void)cause;
+	(void)arg;
+}
+
 /* A good message, new each time. */
 static struct soq_message *message_of(const struct iovec *array, uint32_t count)
 {
@@ -193,6 +200,8 @@ CALL(socket_at_mark, soq_socket_at_mark(on->s))
 CALL(socket_take_error, soq_socket_take_error(on->s, &error_out))
 CALL(sleep_async, soq_sleep_async(on->loop, on->op, 0))
 CALL(sleep, soq_sleep(on->loop, 0))
+CALL(op_begin, soq_op_begin(on->loop, on->op, never_asked, NULL))
+CALL(op_finish, soq_op_finish(on->op, 0, 0, NULL))
 CALL(loop_run, soq_loop_run(on->loop, SOQ_RUN_ONCE, 0))
 CALL(loop_harvest, soq_loop_harvest(on->loop, &an_event, 1, 0))
 CALL(loop_stop, soq_loop_stop(on->loop))
@@ -315,6 +324,8 @@ static const struct subject {
 	S(socket_take_error, SOCKET),
 	S(sleep_async, LOOP | OP | STARTS),
 	S(sleep, LOOP),
+	S(op_begin, LOOP | OP | STARTS),
+	S(op_finish, OP),
 	S(loop_run, LOOP),
 	S(loop_harvest, LOOP),
 	S(loop_stop, LOOP | ANY),

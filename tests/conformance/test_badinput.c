@@ -140,6 +140,9 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_recv_batch_async(B.datagram, B.idle, NULL, 1, 0));
 	ROW(-EINVAL, soq_recv_batch(B.datagram, NULL, 1, 0));
 	ROW(-EINVAL, soq_loop_harvest(B.loop, NULL, 1, 0));
+	ROW(-EINVAL, soq_op_begin(B.loop, B.idle, NULL, NULL));
+	ROW(-EINVAL, soq_op_inner(NULL, NULL));
+	ROW(-EBUSY, soq_op_inner(B.busy, NULL));
 	ROW(-EINVAL, soq_loop_info(B.loop, NULL));
 	ROW(-EINVAL, soq_loop_stats(B.loop, NULL));
 	ROW(-EINVAL, soq_loop_create(NULL, NULL));
