@@ -13,6 +13,7 @@
 #include <soq/loop.h>
 #include <soq/message.h>
 #include <soq/multicast.h>
+#include <soq/name.h>
 #include <soq/op.h>
 #include <soq/option.h>
 #include <soq/poll.h>

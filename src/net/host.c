@@ -67,12 +67,13 @@ static bool ends_in_number(const char *text, size_t size_bytes)
 	return true;
 }
 
-static int address_read(const char *format, const char *text, size_t size_bytes,
+/* Reads the text of an address, which takes a port and around IPv6 brackets. */
+static int address_read(const char *before, const char *text, size_t size_bytes, const char *after,
 			struct soq_endpoint *ep)
 {
 	char line[SOQI_NAME_MAX + sizeof("[]:0")];
 
-	(void)snprintf(line, sizeof(line), format, (int)size_bytes, text);
+	(void)snprintf(line, sizeof(line), "%s%.*s%s", before, (int)size_bytes, text, after);
 	return soq_endpoint_parse(line, ep);
 }
 
@@ -88,26 +89,27 @@ int soqi_host_read(const char *text, size_t size_bytes, struct soqi_host *host)
 	if (memchr(text, '\0', size_bytes) != NULL)
 		return -EINVAL;
 	if (text[0] == '[' && text[size_bytes - 1] == ']')
-		return address_read("%.*s:0", text, size_bytes, &host->address);
+		return address_read("", text, size_bytes, ":0", &host->address);
 	if (memchr(text, ':', size_bytes) != NULL)
-		return address_read("[%.*s]:0", text, size_bytes, &host->address);
+		return address_read("[", text, size_bytes, "]:0", &host->address);
 	error = name_check(text, size_bytes);
 	if (error != 0)
 		return error;
 	if (ends_in_number(text, size_bytes))
-		return address_read("%.*s:0", text, size_bytes, &host->address);
+		return address_read("", text, size_bytes, ":0", &host->address);
 	memcpy(host->name, text, size_bytes);
 	return 0;
 }
 
 bool soqi_is_wildcard(const struct soq_endpoint *ep)
 {
-	struct soq_endpoint plain = *ep;
+	struct soq_endpoint plain;
 
-	(void)soq_endpoint_to_ipv4(ep, &plain);
-	return plain.addr.any.sa_family == AF_INET ?
-		       plain.addr.ipv4.sin_addr.s_addr == htonl(INADDR_ANY) :
-		       IN6_IS_ADDR_UNSPECIFIED(&plain.addr.ipv6.sin6_addr);
+	if (soq_endpoint_to_ipv4(ep, &plain) != 0)
+		plain = *ep;
+	return plain.addr.any.sa_family == AF_INET
+		       ? plain.addr.ipv4.sin_addr.s_addr == htonl(INADDR_ANY)
+		       : IN6_IS_ADDR_UNSPECIFIED(&plain.addr.ipv6.sin6_addr);
 }
 
 bool soqi_endpoint_take(const struct sockaddr *addr, int family, uint16_t port,
