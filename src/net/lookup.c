@@ -80,9 +80,12 @@ int soqi_look_up(const char *name, int family, struct addrinfo **found_out)
 	/* Of each address once, and not for each type of socket. */
 	const struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_STREAM };
 
+	int code;
+
 	*found_out = NULL;
 	errno = 0;
-	return error_of(getaddrinfo(name, NULL, &hints, found_out), errno);
+	code = getaddrinfo(name, NULL, &hints, found_out);
+	return error_of(code, errno);
 }
 
 static void lookup_drop(struct soqi_lookup *l)
