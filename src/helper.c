@@ -18,7 +18,8 @@
 void soqi_inner(const struct soq_event *event)
 {
 	(void)event;
-	assert(!"an inner op is delivered to its step alone");
+	/* Each is delivered to its step alone. */
+	assert(event == NULL);
 }
 
 int soq_op_inner(struct soq_op *op, soq_done_fn *step)
@@ -81,11 +82,6 @@ int soq_op_finish(struct soq_op *op, int64_t result, uint32_t flags, struct soq_
 		result = op->priv.cause;
 	soqi_op_end(loop, op, result, flags);
 	return 0;
-}
-
-void soqi_helped_cut(struct soq_op *op, int cause)
-{
-	op->priv.cancel(op, cause, op->priv.address);
 }
 
 void soqi_helped_end(struct soq_loop *loop, int error)

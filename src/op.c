@@ -214,7 +214,7 @@ static void cut(struct soq_loop *loop, struct soq_op *op, int cause)
 		soqi_poll_cut(loop, op, cause);
 		return;
 	case SOQI_KIND_HELPED:
-		soqi_helped_cut(op, cause);
+		op->priv.cancel(op, cause, op->priv.address);
 		return;
 	case SOQI_KIND_POST:
 	case SOQI_KIND_CLOSE:

@@ -111,8 +111,7 @@ struct soq_op *soqi_zerocopy_next(const struct soq_socket *s, const struct soqi_
 void soqi_zerocopy_settle(struct soq_loop *loop, struct soq_op *op);
 /* helper.c. The done() of inner ops, which is never called. */
 void soqi_inner(const struct soq_event *event);
-/* Asks the helper of an op to finish it; and of all, with -ECANCELED or the loop's error. */
-void soqi_helped_cut(struct soq_op *op, int cause);
+/* Asks the helpers of all ops to finish them: -ECANCELED, or the loop's error. */
 void soqi_helped_end(struct soq_loop *loop, int error);
 /* Takes the steps of the inner events there are now. */
 void soqi_steps_go_on(struct soq_loop *loop);

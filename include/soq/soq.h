@@ -14,6 +14,7 @@
 #include <soq/message.h>
 #include <soq/multicast.h>
 #include <soq/name.h>
+#include <soq/netstream.h>
 #include <soq/op.h>
 #include <soq/option.h>
 #include <soq/poll.h>

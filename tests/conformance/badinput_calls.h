@@ -24,7 +24,8 @@ struct bench {
 	char *fake;                    /* an address nobody may touch */
 	struct probe *receive, *sleep; /* whose ops those are */
 	struct soq_pool *pool;
-	struct soq_buf *buf; /* on loan, with one byte */
+	struct soq_stream *stream; /* over `s` */
+	struct soq_buf *buf;       /* on loan, with one byte */
 	struct soq_loop_stats before;
 	char in[4];
 };
@@ -59,6 +60,7 @@ static struct soq_credentials credentials_out = { .size = sizeof(credentials_out
 static struct soq_loop_info info = { .size = sizeof(info) };
 static struct soq_loop_stats stats = { .size = sizeof(stats) };
 static struct soq_pool *pool_out;
+static struct soq_stream *stream_out;
 static struct soq_pool_info pool_info_out = { .size = sizeof(pool_info_out) };
 static int value;
 static int64_t value64;
@@ -200,6 +202,25 @@ CALL(socket_at_mark, soq_socket_at_mark(on->s))
 CALL(socket_take_error, soq_socket_take_error(on->s, &error_out))
 CALL(sleep_async, soq_sleep_async(on->loop, on->op, 0))
 CALL(sleep, soq_sleep(on->loop, 0))
+CALL(stream_open, soq_stream_open(on->s, NULL, &stream_out))
+CALL(stream_close, soq_stream_close(bench.stream))
+CALL(stream_read, soq_stream_read(bench.stream, some, 8))
+CALL(stream_read_exact, soq_stream_read_exact(bench.stream, some, 8))
+CALL(stream_read_until, soq_stream_read_until(bench.stream, ";", 1, some, 8))
+CALL(stream_read_prefixed, soq_stream_read_prefixed(bench.stream, 1, some, 8, &available_out))
+CALL(stream_write, soq_stream_write(bench.stream, some, 8))
+CALL(stream_write_prefixed, soq_stream_write_prefixed(bench.stream, 1, some, 8))
+CALL(stream_flush, soq_stream_flush(bench.stream))
+CALL(stream_end, soq_stream_end(bench.stream))
+CALL(stream_copy, soq_stream_copy(bench.stream, bench.stream))
+CALL(stream_read_async, soq_stream_read_async(bench.stream, on->op, some, 8))
+CALL(stream_read_exact_async, soq_stream_read_exact_async(bench.stream, on->op, some, 8))
+CALL(stream_read_until_async, soq_stream_read_until_async(bench.stream, on->op, ";", 1, some, 8))
+CALL(stream_read_prefixed_async,
+     soq_stream_read_prefixed_async(bench.stream, on->op, 1, some, 8, &available_out))
+CALL(stream_write_async, soq_stream_write_async(bench.stream, on->op, some, 8))
+CALL(stream_flush_async, soq_stream_flush_async(bench.stream, on->op))
+CALL(stream_copy_async, soq_stream_copy_async(bench.stream, bench.stream, on->op))
 CALL(op_begin, soq_op_begin(on->loop, on->op, never_asked, NULL))
 CALL(op_finish, soq_op_finish(on->op, 0, 0, NULL))
 CALL(loop_run, soq_loop_run(on->loop, SOQ_RUN_ONCE, 0))
@@ -324,6 +345,24 @@ static const struct subject {
 	S(socket_take_error, SOCKET),
 	S(sleep_async, LOOP | OP | STARTS),
 	S(sleep, LOOP),
+	S(stream_open, SOCKET),
+	S(stream_close, 0),
+	S(stream_read, 0),
+	S(stream_read_exact, 0),
+	S(stream_read_until, 0),
+	S(stream_read_prefixed, 0),
+	S(stream_write, 0),
+	S(stream_write_prefixed, 0),
+	S(stream_flush, 0),
+	S(stream_end, 0),
+	S(stream_copy, 0),
+	S(stream_read_async, OP | STARTS),
+	S(stream_read_exact_async, OP | STARTS),
+	S(stream_read_until_async, OP | STARTS),
+	S(stream_read_prefixed_async, OP | STARTS),
+	S(stream_write_async, OP | STARTS),
+	S(stream_flush_async, OP | STARTS),
+	S(stream_copy_async, OP | STARTS),
 	S(op_begin, LOOP | OP | STARTS),
 	S(op_finish, OP),
 	S(loop_run, LOOP),

@@ -137,10 +137,10 @@ static void reports_come_in_order(struct fixture *t)
 
 	/* One at a time, since a send tells the error of the one before. */
 	for (unsigned i = 0; i < 3; i++) {
-		int64_t sent = soq_send_to(s, "012" + i, 1, 0, &to[i]);
+		int64_t sent = soq_send_to(s, &"012"[i], 1, 0, &to[i]);
 
 		if (sent == -ECONNREFUSED)
-			sent = soq_send_to(s, "012" + i, 1, 0, &to[i]);
+			sent = soq_send_to(s, &"012"[i], 1, 0, &to[i]);
 		expect(sent, 1);
 		await_error(t, 0, s);
 	}

@@ -2,7 +2,7 @@
 /*
  * A client for other people's servers, on the public API alone, synchronous but for the
  * receive that goes on while it sends.
- *   interop_client 127.0.0.1:PORT BYTES
+ *   interop_client 127.0.0.1:PORT BYTES [PROTOCOL]
  * Sends that many bytes, ends its side, and expects the same bytes back and the end.
  */
 #define _GNU_SOURCE
@@ -69,14 +69,15 @@ static int send_all(struct soq_loop *loop, struct soq_socket *s, uint64_t total)
 	return 0;
 }
 
-static int exchange(struct soq_loop *loop, const struct soq_endpoint *ep, uint64_t total)
+static int exchange(struct soq_loop *loop, const struct soq_endpoint *ep, int protocol,
+		    uint64_t total)
 {
 	static struct receiver one;
 	struct receiver *r = &one;
 	struct soq_socket *s;
 	int result;
 
-	if (soq_socket_open(loop, ep->addr.any.sa_family, SOCK_STREAM, 0, &s) != 0)
+	if (soq_socket_open(loop, ep->addr.any.sa_family, SOCK_STREAM, protocol, &s) != 0)
 		return fail("open", 0);
 	result = soq_connect(s, ep);
 	if (result != 0)
@@ -103,11 +104,13 @@ int main(int argc, char **argv)
 {
 	struct soq_endpoint ep;
 	struct soq_loop *loop;
-	int status;
+	int status, protocol;
 
-	if (argc != 3 || soq_endpoint_parse(argv[1], &ep) != 0 || soq_loop_create(NULL, &loop) != 0)
+	if (argc < 3 || argc > 4 || soq_endpoint_parse(argv[1], &ep) != 0 ||
+	    soq_loop_create(NULL, &loop) != 0)
 		return 2;
-	status = exchange(loop, &ep, strtoull(argv[2], NULL, 10));
+	protocol = argc == 4 ? (int)strtol(argv[3], NULL, 10) : 0;
+	status = exchange(loop, &ep, protocol, strtoull(argv[2], NULL, 10));
 	if (status == 0 &&
 	    (soq_loop_run(loop, SOQ_RUN_IDLE, -1) < 0 || soq_loop_destroy(loop) != 0))
 		status = 1;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A server for other people's clients, on the public API alone.
- *   interop_server echo|http|packets|datagrams ADDRESS
- * ADDRESS as soq_endpoint_parse() reads it, `127.0.0.1:0` or `unix:/path`. Prints
- * `backend address`, serves until SIGTERM or SIGINT, and exits 0 if nothing is left over
- * then.
+ *   interop_server echo|http|packets|datagrams ADDRESS [PROTOCOL]
+ * ADDRESS as soq_endpoint_parse() reads it, `127.0.0.1:0` or `unix:/path`; PROTOCOL the
+ * number of one that is not the first of the family's. Prints `backend address`, serves
+ * until SIGTERM or SIGINT, and exits 0 if nothing is left over then.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -161,13 +161,13 @@ static void receive_datagram(void)
 		abort();
 }
 
-static int open_on(const char *text, int type, struct soq_socket **s, char *local)
+static int open_on(const char *text, int type, int protocol, struct soq_socket **s, char *local)
 {
 	struct soq_endpoint ep;
 	int error = soq_endpoint_parse(text, &ep);
 
 	if (error == 0)
-		error = soq_socket_open(loop, ep.addr.any.sa_family, type, 0, s);
+		error = soq_socket_open(loop, ep.addr.any.sa_family, type, protocol, s);
 	if (error == 0)
 		error = soq_bind(*s, &ep);
 	if (error == 0 && type != SOCK_DGRAM)
@@ -191,13 +191,15 @@ int main(int argc, char **argv)
 	struct soq_op accept_op = { .done = on_accepted };
 	struct soq_socket *s = NULL;
 	char local[SOQ_ENDPOINT_TEXT_MAX];
-	int type;
+	int type, protocol;
 
-	if (argc != 3 || soq_loop_create(NULL, &loop) != 0 || soq_loop_info(loop, &info) != 0)
+	if (argc < 3 || argc > 4 || soq_loop_create(NULL, &loop) != 0 ||
+	    soq_loop_info(loop, &info) != 0)
 		return 2;
 	is_http = strcmp(argv[1], "http") == 0;
 	type = type_of(argv[1]);
-	if (open_on(argv[2], type, &s, local) < 0)
+	protocol = argc == 4 ? (int)strtol(argv[3], NULL, 10) : 0;
+	if (open_on(argv[2], type, protocol, &s, local) < 0)
 		return 2;
 	datagrams.socket = s;
 	if (type == SOCK_DGRAM)

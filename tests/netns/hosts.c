@@ -4,8 +4,12 @@
 #include "hosts.h"
 
 #include <fcntl.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 
 static int current_namespace(void)
@@ -69,18 +73,49 @@ static void host_make(struct hosts *h)
 	h->fds[h->count++] = current_namespace();
 }
 
-/* One end: its addresses are there at once, since nobody is asked whether they are taken. */
+/*
+ * The addresses of an end, both in use when this returns: nobody is asked whether they
+ * are taken, but the kernel makes the route to the second a little later. What came for it
+ * before that would be lost, and sent again after a second that TCP takes for the
+ * length of the way.
+ */
 static void link_end(const struct hosts *h, unsigned host, const char *name, unsigned link,
 		     unsigned end)
 {
 	char command[512];
 
 	snprintf(command, sizeof(command),
-		 "echo 0 >/proc/sys/net/ipv6/conf/%s/accept_dad && ip link set %s up &&"
-		 " ip addr add 10.0.%u.%u/24 brd + dev %s &&"
-		 " ip -6 addr add fd00:%u::%u/64 dev %s nodad",
-		 name, name, link, end, name, link, end, name);
+		 "ip addr add 10.0.%u.%u/24 brd + dev %s &&"
+		 " ip -6 addr add fd00:%u::%u/64 dev %s nodad &&"
+		 " until ip -6 route get fd00:%u::%u | grep -q ^local; do :; done",
+		 link, end, name, link, end, name, link, end);
 	host_run(h, host, command);
+}
+
+static void link_up(const struct hosts *h, unsigned host, const char *name)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command),
+		 "echo 0 >/proc/sys/net/ipv6/conf/%s/accept_dad && ip link set %s up", name, name);
+	host_run(h, host, command);
+}
+
+/* An end learns that the other is up a little later too, or when somebody asks it. */
+static void link_ask(const struct hosts *h, unsigned host, const char *name)
+{
+	struct ethtool_value link = { .cmd = ETHTOOL_GLINK };
+	struct ifreq request = { .ifr_data = (void *)&link };
+	int fd;
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	host_enter(h, host);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	expect_true(fd >= 0);
+	expect(ioctl(fd, SIOCETHTOOL, &request) == 0 ? 0 : -errno, 0);
+	expect(link.data, 1);
+	expect(close(fd), 0);
+	host_enter(h, 0);
 }
 
 static void link_make(const struct hosts *h, unsigned link)
@@ -91,6 +126,10 @@ static void link_make(const struct hosts *h, unsigned link)
 		 "ip link add right type veth peer name left netns /proc/%d/fd/%d", (int)getpid(),
 		 h->fds[link + 1]);
 	host_run(h, link, command);
+	link_up(h, link + 1, "left");
+	link_up(h, link, "right");
+	link_ask(h, link + 1, "left");
+	link_ask(h, link, "right");
 	link_end(h, link + 1, "left", link, 2);
 	link_end(h, link, "right", link, 1);
 }

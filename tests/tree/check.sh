@@ -30,6 +30,10 @@ check_includes() {
 	forbid 'src/ knows the fallback only through backend.h' '"((\.\./)*fallback/|(\.\./)*epoll)' src
 	forbid 'liburing is only for src/uring/' '[<"](liburing|linux/io_uring)' src/*.[ch]
 	forbid 'only src/uring/ includes its own headers' '"((\.\./)*src/)?uring/' src/*.[ch]
+	if [ -d src/net ]; then
+		forbid 'helpers stand on <soq/...>, with their own headers and util.h' '"(\.\./([^u]|u[^t])|[^".]*/)' src/net
+		forbid 'helpers know no io_uring' '<(liburing|linux/io_uring)' src/net
+	fi
 	# Outside: nothing of src/ or fallback/, by path or by a name found there.
 	local private
 	private=$(cd src && ls *.h uring/*.h ../fallback/*.h | sed 's,.*/,,' | sort -u | paste -sd'|' | sed 's/\./\\./g')
