@@ -206,7 +206,6 @@ static void close_inherited(struct soq_socket *s)
 
 static void destroy(struct soq_loop *loop, bool child)
 {
-	soqi_kept_end(loop, child);
 	if (child)
 		soqi_slot_each(loop, close_inherited);
 	soqi_pools_release(loop, child);

@@ -34,7 +34,6 @@
 #define SOQI_UNIX_BACKOFF_NS   (2 * (SOQI_NS_PER_S / 1000))
 
 struct soqi_batch_room;
-struct soqi_kept;
 
 struct soq_loop {
 	const struct soqi_backend *backend;
@@ -77,7 +76,6 @@ struct soq_loop {
 	unsigned waits_skipped; /* turns in a row that had news without waiting */
 	struct soqi_spin spin;  /* of its waits */
 
-	struct soqi_kept *kept; /* what helpers keep here: see keep.c */
 	struct soq_pool *pools;
 	struct soqi_room *rooms;      /* those nobody has: see room.c */
 	struct soqi_room *rooms_made; /* all */
@@ -214,9 +212,6 @@ static inline struct soq_socket *soqi_lane_socket(struct soqi_lane *lane)
 		return soqi_container_of(lane, struct soqi_watch, lane)->socket;
 	return soqi_container_of(lane - lane->index, struct soq_socket, lane);
 }
-
-/* keep.c. Before anything of the loop ends: threads may be about to leave it. */
-void soqi_kept_end(struct soq_loop *loop, bool child);
 
 /* info.c */
 int soqi_options_read(const struct soq_loop_options *from, struct soq_loop_options *options);

@@ -11,10 +11,9 @@ extern "C" {
 
 /*
  * These take what a call or an event has said: a negative errno, or one of
- * enum soq_name_error. 0 and more are
- * counts and other results, no errors. All of them are tables that never change:
- * any number is answered, the strings live as long as the library is loaded, and
- * nobody has to give them back.
+ * enum soq_name_error. 0 and more are counts and other results, no errors. All of
+ * them are tables that never change: any number is answered, the strings live as long
+ * as the library is loaded, and nobody has to give them back.
  */
 
 /*

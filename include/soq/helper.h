@@ -94,59 +94,6 @@ SOQ_API int soq_op_finish(struct soq_op *op, int64_t result, uint32_t flags,
  */
 SOQ_API int soq_op_inner(struct soq_op *op, soq_done_fn *step);
 
-/**
- * Memory of a loop, from its allocator: what soq_loop_create() was given to account for and
- * to bound. It counts in the loop's statistics.
- *
- * Result: 0 and `*memory_out`, cleared, in cache lines of its own; on failure `*memory_out`
- *         is untouched.
- * Errors: -EINVAL  NULL, or no bytes
- *         -ENOMEM  no memory
- *         -ECHILD, -EXDEV  as for every call
- * Owner:  give it back by soq_loop_free() before the loop is destroyed.
- * Thread: the loop's.
- */
-SOQ_API SOQ_MUST_CHECK int soq_loop_alloc(struct soq_loop *loop, size_t size_bytes,
-					  void **memory_out);
-
-/**
- * Gives back what soq_loop_alloc() gave, with the same size. NULL for the memory is a no-op.
- *
- * Result: 0.
- * Errors: -EINVAL  `loop` is NULL
- *         -ECHILD, -EXDEV  as for every call
- * Thread: the loop's.
- */
-SOQ_API int soq_loop_free(struct soq_loop *loop, void *memory, size_t size_bytes);
-
-/* Ends what a loop has kept for a helper: soq_loop_destroy() calls it, before all else. */
-typedef void soq_end_fn(void *kept);
-
-/**
- * Keeps something of a helper's with a loop as long as it lives, under a key that is the
- * helper's own: the address of a static variable. `end` is called once, in
- * soq_loop_destroy() on the thread that destroys the loop; in a child of fork(), whose copy
- * has none of the parent's threads, it is not.
- *
- * Result: 0.
- * Errors: -EINVAL  a NULL argument
- *         -EEXIST  something is kept under the key already
- *         -ENOMEM  no memory
- *         -ECHILD, -EXDEV  as for every call
- * Thread: the loop's.
- */
-SOQ_API SOQ_MUST_CHECK int soq_loop_keep(struct soq_loop *loop, const void *key, void *kept,
-					 soq_end_fn *end);
-
-/**
- * What soq_loop_keep() keeps under a key.
- *
- * Result: that, or NULL: nothing is kept, or the loop is NULL, another thread's, or was made
- *         before a fork().
- * Thread: the loop's.
- */
-SOQ_API void *soq_loop_kept(struct soq_loop *loop, const void *key);
-
 #ifdef __cplusplus
 }
 #endif

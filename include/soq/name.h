@@ -29,14 +29,17 @@ extern "C" {
  *
  * A name is looked up by the system's resolver, getaddrinfo(3): what /etc/nsswitch.conf,
  * /etc/hosts and /etc/resolv.conf say holds, and the order of the addresses is its order
- * (RFC 6724). It can only be waited for, so it is called by a thread: the only ones of the
- * library. The first lookup of a loop starts one, and at most 16 at a time look up for it;
- * those beyond wait for a free one. A thread ends when nothing is left to look up. All
- * signals are blocked in it, and it does nothing else. A lookup that is given up (a cancel,
- * a deadline) ends at once for the program; the thread goes on until the resolver has
- * given up too, then drops what it found. The loop may long be destroyed by then.
+ * (RFC 6724). It can only be waited for, so each lookup has a thread of its own while it
+ * lasts: the only threads of the library. All signals are blocked there, and it does
+ * nothing else. Only soq_resolve() with no loop and no timeout looks up on the thread that
+ * calls it.
  *
- * Only soq_resolve() with no loop and no timeout looks up on the thread that calls it.
+ * A lookup that is given up (a cancel, a deadline) ends at once for the program; its thread
+ * goes on until the resolver has given up too, then drops what it found. The loop may long be
+ * destroyed by then. With these a process has at most 64 lookups at work: one more is -EAGAIN.
+ *
+ * The memory of lookups and attempts is the C library's, as the resolver's is. A library
+ * that has looked something up stays loaded: the shared one does by itself (-z nodelete).
  */
 
 /* Flags of struct soq_resolve. */
@@ -74,9 +77,9 @@ struct soq_resolve {
  *         -ENODEV        the scope of an IPv6 address is no interface
  *         -ENOMEM        no memory
  *         as results: SOQ_NAME_NOT_FOUND, SOQ_NAME_NO_DATA (a host, but without an address of
- *         that family), SOQ_NAME_TRY_AGAIN and SOQ_NAME_FAILED of soq/error.h; -ENOMEM: no
- *         memory, or no thread could be had; -ECANCELED, -ETIMEDOUT; else what the system
- *         has met
+ *         that family), SOQ_NAME_TRY_AGAIN and SOQ_NAME_FAILED of soq/error.h; -EAGAIN:
+ *         64 lookups are at work, or no thread could be had; -ENOMEM; -ECANCELED,
+ *         -ETIMEDOUT; else what the system has met
  * Owner:  `resolve` and `endpoints` are the library's until the final event; `host` is
  *         copied.
  * Thread: the loop's.

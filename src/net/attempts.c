@@ -6,7 +6,7 @@
  */
 #include "connect_name.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 /* RFC 8305, section 8: what it recommends. */
 #define STAGGER_NS (250 * (SOQI_NS_PER_S / 1000))
@@ -14,8 +14,8 @@
 /* Forgets it. The op was finished, or never begun. */
 void soqi_connecting_free(struct soqi_connecting *c)
 {
-	soq_loop_free(c->loop, c->attempts, c->count * sizeof(*c->attempts));
-	soq_loop_free(c->loop, c, sizeof(*c));
+	free(c->attempts);
+	free(c);
 }
 
 void soqi_connecting_end(struct soqi_connecting *c)
@@ -218,19 +218,15 @@ static int attempts_make(struct soqi_connecting *c, const struct addrinfo *found
 	const struct addrinfo *at = found;
 	struct soq_endpoint ep;
 	uint32_t count = 0;
-	void *memory;
-	int error;
 
 	while (address_next(c, &at, AF_UNSPEC, &ep))
 		count++;
 	if (count == 0)
 		return SOQ_NAME_NO_DATA;
-	error = soq_loop_alloc(c->loop, count * sizeof(*c->attempts), &memory);
-	if (error != 0)
-		return error;
-	c->attempts = memory;
+	c->attempts = calloc(count, sizeof(*c->attempts));
+	if (c->attempts == NULL)
+		return -ENOMEM;
 	c->count = count;
-	memset(c->attempts, 0, count * sizeof(*c->attempts));
 	if ((c->name->flags & SOQ_CONNECT_IN_ORDER) == 0) {
 		put_in_turns(c, found);
 		return 0;

@@ -2,6 +2,8 @@
 /* Connecting by name: the calls, and the lookup before the attempts. */
 #include "connect_name.h"
 
+#include <stdlib.h>
+
 /* RFC 8305, section 8: the least it allows. */
 #define STAGGER_NS_MIN (10 * (SOQI_NS_PER_S / 1000))
 
@@ -65,21 +67,17 @@ static void give_up(struct soq_op *op, int cause, void *arg)
 	}
 }
 
-static int connecting_make(struct soq_loop *loop, struct soq_op *op,
-			   const struct soq_connect_name *name, struct soqi_connecting **c_out)
+static struct soqi_connecting *connecting_make(struct soq_loop *loop, struct soq_op *op,
+					       const struct soq_connect_name *name)
 {
-	struct soqi_connecting *c;
-	void *memory;
-	int error = soq_loop_alloc(loop, sizeof(*c), &memory);
+	struct soqi_connecting *c = malloc(sizeof(*c));
 
-	if (error != 0)
-		return error;
-	c = memory;
+	if (c == NULL)
+		return NULL;
 	*c = (struct soqi_connecting){ .op = op, .loop = loop, .name = name };
 	c->timer.user = c;
 	(void)soq_op_inner(&c->timer, soqi_attempts_timer);
-	*c_out = c;
-	return 0;
+	return c;
 }
 
 static void arrays_clear(const struct soq_connect_name *name)
@@ -121,10 +119,11 @@ int soq_connect_name_async(struct soq_loop *loop, struct soq_op *op,
 	if (loop == NULL || op == NULL)
 		return -EINVAL;
 	error = name_check(name, &host);
-	if (error == 0)
-		error = connecting_make(loop, op, name, &c);
 	if (error != 0)
 		return error;
+	c = connecting_make(loop, op, name);
+	if (c == NULL)
+		return -ENOMEM;
 	if (soqi_host_is_name(&host)) {
 		c->lookup = soqi_lookup_make(&host, name->family, told, c);
 		error = c->lookup != NULL ? 0 : -ENOMEM;

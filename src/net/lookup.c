@@ -1,47 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lookups, and the threads that wait for them: the only ones of the library.
+ * Lookups, each on a thread of its own: the only ones of the library.
  *
  * getaddrinfo() can only be waited for and never be stopped, so nothing that may end before
- * it does is a thread's business: a lookup has a copy of the name, and is the thread's to free
- * once it was given up. What a loop and its threads share, the desk, is freed by whoever
- * leaves it last. A result comes to the loop by soq_loop_post(), under the desk's lock and
- * only while somebody waits for it: as long as one does, its op keeps the loop from being
- * destroyed, and a loop that is destroyed takes the lock first.
+ * it does is the thread's business: a lookup has a copy of the name, and is the thread's to
+ * free once it was given up. A result comes to the loop by soq_loop_post(), only while somebody
+ * waits for it, whose op keeps the loop from being destroyed. It comes under the lookup's
+ * lock: who takes it has to take the lock too, so the thread has left the loop by then.
  */
 #include "net.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-/* At a time, for one loop. Enough that some which get no answer do not hold up the others. */
-#define THREADS_MAX 16u
+/* In one process: the limit that soq/name.h documents. */
+#define LOOKUPS_MAX 64u
 /* The resolver and its modules need some 100 KiB; the pages that are not touched cost nothing. */
 #define STACK_BYTES ((size_t)512 << 10)
 
 enum stage {
-	WAITING,  /* in line for a thread */
-	AT_WORK,  /* a thread has it */
-	GIVEN_UP, /* a thread has it, and nobody waits */
+	AT_WORK,  /* the thread has it */
+	GIVEN_UP, /* the thread has it, and nobody waits */
 	POSTED,   /* it has ended, and its post is on the way */
 };
 
-struct desk {
-	pthread_mutex_t lock;
-	struct soq_loop *loop;
-	struct soqi_lookup *first; /* in line */
-	struct soqi_lookup *last;
-	unsigned threads;
-	bool kept; /* by the loop */
-};
-
 struct soqi_lookup {
-	struct soqi_lookup *next;
-	struct desk *desk;
+	pthread_mutex_t lock; /* of `stage`, and of the loop while the thread posts to it */
 	enum stage stage;
+	struct soq_loop *loop;
 	int family;
 	int error;
 	struct addrinfo *found;
@@ -51,8 +42,30 @@ struct soqi_lookup {
 	char name[SOQI_NAME_MAX + 1];
 };
 
-/* By its address: what loops keep a desk as. */
-static const char desk_key;
+/*
+ * How many are at work: what loops that come and go, or none at all, can have in common only
+ * here. Above the count is the process it is of, since a child of fork() has no threads of
+ * its parent's.
+ */
+static atomic_uint_least64_t at_work;
+
+static bool count_one(void)
+{
+	uint64_t here = (uint64_t)getpid() << 32;
+	uint64_t seen = atomic_load(&at_work), next;
+
+	do {
+		next = (seen >> 32 == here >> 32 ? seen : here) + 1;
+		if ((uint32_t)next > LOOKUPS_MAX)
+			return false;
+	} while (!atomic_compare_exchange_weak(&at_work, &seen, next));
+	return true;
+}
+
+static void uncount_one(void)
+{
+	(void)atomic_fetch_sub(&at_work, 1);
+}
 
 static int error_of(int code, int system_error)
 {
@@ -79,7 +92,6 @@ int soqi_look_up(const char *name, int family, struct addrinfo **found_out)
 {
 	/* Of each address once, and not for each type of socket. */
 	const struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_STREAM };
-
 	int code;
 
 	*found_out = NULL;
@@ -88,143 +100,71 @@ int soqi_look_up(const char *name, int family, struct addrinfo **found_out)
 	return error_of(code, errno);
 }
 
-static void lookup_drop(struct soqi_lookup *l)
+void soqi_lookup_free(struct soqi_lookup *l)
 {
+	if (l == NULL)
+		return;
 	if (l->found != NULL)
 		freeaddrinfo(l->found);
+	(void)pthread_mutex_destroy(&l->lock);
 	free(l);
-}
-
-/* Gives the lock back, and the desk up if nobody is left at it. */
-static void desk_leave(struct desk *desk)
-{
-	bool left = !desk->kept && desk->threads == 0;
-
-	(void)pthread_mutex_unlock(&desk->lock);
-	if (!left)
-		return;
-	(void)pthread_mutex_destroy(&desk->lock);
-	free(desk);
-}
-
-static struct soqi_lookup *line_take(struct desk *desk)
-{
-	struct soqi_lookup *l = desk->first;
-
-	if (l == NULL)
-		return NULL;
-	desk->first = l->next;
-	if (l->next == NULL)
-		desk->last = NULL;
-	l->stage = AT_WORK;
-	return l;
-}
-
-static void line_leave(struct desk *desk, const struct soqi_lookup *l)
-{
-	struct soqi_lookup *before = NULL;
-	struct soqi_lookup **at = &desk->first;
-
-	while (*at != l) {
-		before = *at;
-		at = &before->next;
-	}
-	*at = l->next;
-	if (desk->last == l)
-		desk->last = before;
 }
 
 static void *work(void *arg)
 {
-	struct desk *desk = arg;
-	struct soqi_lookup *l;
+	struct soqi_lookup *l = arg;
+	bool given_up;
 
-	(void)pthread_mutex_lock(&desk->lock);
-	while ((l = line_take(desk)) != NULL) {
-		(void)pthread_mutex_unlock(&desk->lock);
-		l->error = soqi_look_up(l->name, l->family, &l->found);
-		(void)pthread_mutex_lock(&desk->lock);
-		if (l->stage == GIVEN_UP) {
-			lookup_drop(l);
-			continue;
-		}
+	l->error = soqi_look_up(l->name, l->family, &l->found);
+	/* Before it is told, so that who hears of it may look up the next one. */
+	uncount_one();
+	(void)pthread_mutex_lock(&l->lock);
+	given_up = l->stage == GIVEN_UP;
+	if (!given_up) {
+		int error = soq_loop_post(l->loop, &l->posted);
+
+		/* The loop is there, and the op is not in flight. */
+		assert(error == 0);
+		(void)error;
 		l->stage = POSTED;
-		if (soq_loop_post(desk->loop, &l->posted) != 0)
-			assert(!"the loop is there and the op is not in flight");
 	}
-	desk->threads--;
-	desk_leave(desk);
+	(void)pthread_mutex_unlock(&l->lock);
+	if (given_up)
+		soqi_lookup_free(l);
 	return NULL;
 }
 
-static int thread_make(struct desk *desk, const pthread_attr_t *attributes)
+static int thread_make(struct soqi_lookup *l, const pthread_attr_t *attributes)
 {
 	pthread_t thread;
 
-	return pthread_create(&thread, attributes, work, desk);
+	return pthread_create(&thread, attributes, work, l);
 }
 
 /* Signals are the program's: its threads get them, with all of them blocked in this one. */
-static int thread_start(struct desk *desk)
+static int thread_start(struct soqi_lookup *l)
 {
 	pthread_attr_t attributes;
 	sigset_t all, before;
 	int error = pthread_attr_init(&attributes);
 
 	if (error != 0)
-		return -ENOMEM;
+		return -EAGAIN;
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	(void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	(void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
-	error = thread_make(desk, &attributes);
+	error = thread_make(l, &attributes);
 	/* A program with that much in thread-local variables, which take from the stack. */
 	if (error == EINVAL) {
 		(void)pthread_attr_destroy(&attributes);
 		(void)pthread_attr_init(&attributes);
 		(void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-		error = thread_make(desk, &attributes);
+		error = thread_make(l, &attributes);
 	}
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	(void)pthread_attr_destroy(&attributes);
-	return error == 0 ? 0 : -ENOMEM;
-}
-
-static void desk_end(void *kept)
-{
-	struct desk *desk = kept;
-
-	(void)pthread_mutex_lock(&desk->lock);
-	assert(desk->first == NULL);
-	desk->kept = false;
-	desk_leave(desk);
-}
-
-static int desk_of(struct soq_loop *loop, struct desk **desk_out)
-{
-	struct desk *desk = soq_loop_kept(loop, &desk_key);
-	int error;
-
-	if (desk != NULL) {
-		*desk_out = desk;
-		return 0;
-	}
-	desk = calloc(1, sizeof(*desk));
-	if (desk == NULL)
-		return -ENOMEM;
-	error = -pthread_mutex_init(&desk->lock, NULL);
-	desk->loop = loop;
-	desk->kept = true;
-	if (error == 0) {
-		error = soq_loop_keep(loop, &desk_key, desk, desk_end);
-		if (error != 0)
-			(void)pthread_mutex_destroy(&desk->lock);
-	}
-	if (error != 0)
-		free(desk);
-	else
-		*desk_out = desk;
-	return error;
+	return error == 0 ? 0 : -EAGAIN;
 }
 
 /* Its post has arrived. */
@@ -232,8 +172,10 @@ static void arrived(const struct soq_event *event)
 {
 	struct soqi_lookup *l = soqi_container_of(event->op, struct soqi_lookup, posted);
 
+	(void)pthread_mutex_lock(&l->lock);
+	(void)pthread_mutex_unlock(&l->lock);
 	l->told(l, l->arg);
-	lookup_drop(l);
+	soqi_lookup_free(l);
 }
 
 struct soqi_lookup *soqi_lookup_make(const struct soqi_host *host, int family, soqi_told_fn *told,
@@ -243,6 +185,10 @@ struct soqi_lookup *soqi_lookup_make(const struct soqi_host *host, int family, s
 
 	if (l == NULL)
 		return NULL;
+	if (pthread_mutex_init(&l->lock, NULL) != 0) {
+		free(l);
+		return NULL;
+	}
 	l->family = family;
 	l->told = told;
 	l->arg = arg;
@@ -251,54 +197,30 @@ struct soqi_lookup *soqi_lookup_make(const struct soqi_host *host, int family, s
 	return l;
 }
 
-void soqi_lookup_free(struct soqi_lookup *lookup)
-{
-	free(lookup);
-}
-
 int soqi_lookup_begin(struct soq_loop *loop, struct soqi_lookup *l)
 {
-	struct desk *desk;
-	int error = desk_of(loop, &desk);
+	int error;
 
+	if (!count_one())
+		return -EAGAIN;
+	l->loop = loop;
+	l->stage = AT_WORK;
+	error = thread_start(l);
 	if (error != 0)
-		return error;
-	l->desk = desk;
-	l->stage = WAITING;
-	(void)pthread_mutex_lock(&desk->lock);
-	if (desk->last != NULL)
-		desk->last->next = l;
-	else
-		desk->first = l;
-	desk->last = l;
-	if (desk->threads < THREADS_MAX) {
-		error = thread_start(desk);
-		if (error == 0)
-			desk->threads++;
-		else if (desk->threads > 0)
-			error = 0; /* one of those there takes it */
-		else
-			line_leave(desk, l);
-	}
-	(void)pthread_mutex_unlock(&desk->lock);
+		uncount_one();
 	return error;
 }
 
 bool soqi_lookup_give_up(struct soqi_lookup *l)
 {
-	struct desk *desk = l->desk;
-	enum stage stage;
+	bool is_posted;
 
-	(void)pthread_mutex_lock(&desk->lock);
-	stage = l->stage;
-	if (stage == WAITING)
-		line_leave(desk, l);
-	else if (stage == AT_WORK)
+	(void)pthread_mutex_lock(&l->lock);
+	is_posted = l->stage == POSTED;
+	if (!is_posted)
 		l->stage = GIVEN_UP;
-	(void)pthread_mutex_unlock(&desk->lock);
-	if (stage == WAITING)
-		lookup_drop(l);
-	return stage != POSTED;
+	(void)pthread_mutex_unlock(&l->lock);
+	return !is_posted;
 }
 
 int soqi_lookup_result(const struct soqi_lookup *l, const struct addrinfo **found_out)

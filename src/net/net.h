@@ -32,18 +32,18 @@ bool soqi_endpoint_take(const struct sockaddr *addr, int family, uint16_t port,
 			struct soq_endpoint *ep_out);
 
 /*
- * lookup.c. A lookup, which a thread may outlive its loop with: its memory is the C
- * library's. `told` is called once on the loop's thread, in a step, and the lookup is gone
- * when it returns.
+ * lookup.c. A lookup, which may outlive its loop with the thread that waits for it: its memory
+ * is the C library's. `told` is called once on the loop's thread, in a step, and the lookup
+ * is gone when it returns.
  */
 struct soqi_lookup;
 typedef void soqi_told_fn(struct soqi_lookup *lookup, void *arg);
 
 struct soqi_lookup *soqi_lookup_make(const struct soqi_host *host, int family, soqi_told_fn *told,
 				     void *arg);
-/* One that was not begun. */
+/* One that was not begun; NULL is none. */
 void soqi_lookup_free(struct soqi_lookup *lookup);
-/* 0, or -errno: then it is as if it had not been called. */
+/* 0, or -EAGAIN: there are too many, and it was not begun. */
 int soqi_lookup_begin(struct soq_loop *loop, struct soqi_lookup *lookup);
 /* True: it is nobody's any more. False: it has ended, and `told` is about to be called. */
 bool soqi_lookup_give_up(struct soqi_lookup *lookup);

@@ -2,7 +2,7 @@
 /* Looking names up: the calls. */
 #include "net.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 /* The first release's size: a program built against it must go on working. */
 #define RESOLVE_SIZE_MIN sizeof(struct soq_resolve)
@@ -72,13 +72,12 @@ struct resolving {
 	struct soq_op *op;
 	const struct soq_resolve *resolve;
 	struct soqi_lookup *lookup;
-	struct soq_loop *loop;
 };
 
 static void resolving_end(struct resolving *r, int result)
 {
 	(void)soq_op_finish(r->op, result, 0, NULL);
-	soq_loop_free(r->loop, r, sizeof(*r));
+	free(r);
 }
 
 static void told(struct soqi_lookup *lookup, void *arg)
@@ -115,7 +114,6 @@ int soq_resolve_async(struct soq_loop *loop, struct soq_op *op, const struct soq
 {
 	struct soqi_host host;
 	struct resolving *r;
-	void *memory;
 	int error;
 
 	if (loop == NULL || op == NULL)
@@ -125,16 +123,15 @@ int soq_resolve_async(struct soq_loop *loop, struct soq_op *op, const struct soq
 		return error;
 	if (!needs_lookup(resolve, &host))
 		return numeric_start(loop, op, resolve, &host);
-	error = soq_loop_alloc(loop, sizeof(*r), &memory);
-	if (error != 0)
-		return error;
-	r = memory;
-	*r = (struct resolving){ .op = op, .resolve = resolve, .loop = loop };
+	r = malloc(sizeof(*r));
+	if (r == NULL)
+		return -ENOMEM;
+	*r = (struct resolving){ .op = op, .resolve = resolve };
 	r->lookup = soqi_lookup_make(&host, resolve->family, told, r);
 	error = r->lookup != NULL ? soq_op_begin(loop, op, give_up, r) : -ENOMEM;
 	if (error != 0) {
 		soqi_lookup_free(r->lookup);
-		soq_loop_free(loop, r, sizeof(*r));
+		free(r);
 		return error;
 	}
 	error = soqi_lookup_begin(loop, r->lookup);

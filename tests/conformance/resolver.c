@@ -176,6 +176,18 @@ void resolver_hold(void)
 	unlock();
 }
 
+pid_t resolver_fork(void)
+{
+	pid_t child;
+
+	lock();
+	child = fork();
+	if (child == 0)
+		resolver.holds = 0;
+	unlock();
+	return child;
+}
+
 void resolver_let_go(void)
 {
 	lock();

@@ -41,6 +41,8 @@ void resolver_finds_text(const char *const *texts, unsigned count);
 /* From now on lookups do not end; from now on they do. */
 void resolver_hold(void);
 void resolver_let_go(void);
+/* fork(), and in the child lookups end. */
+pid_t resolver_fork(void);
 /* Waits until so many lookups, or more, are at work. */
 void resolver_await(unsigned at_work);
 

@@ -75,24 +75,6 @@ static void address_needs_no_lookup(struct fixture *t)
 	resolver_close();
 }
 
-static void mapped_address_in_brackets_connects(struct fixture *t)
-{
-	struct soq_endpoint ep, peer, mapped;
-	int listener = raw_listener(AF_INET, 1, 0, &ep);
-	struct soq_connect_name name = connection("[::FFFF:127.0.0.1]",
-						  (unsigned)soq_endpoint_port(&ep));
-	struct soq_socket *s = NULL;
-
-	resolver_open();
-	expect(soq_connect_name(t->home, &name, FOREVER, &s), 0);
-	expect(soq_endpoint_to_ipv6(&ep, &mapped), 0);
-	expect(soq_socket_peer(s, &peer), 0);
-	expect_true(soq_endpoint_equal(&peer, &mapped));
-	expect(soq_abort(s), 0);
-	close(listener);
-	resolver_close();
-}
-
 static void what_is_no_host_is_refused(struct fixture *t)
 {
 	static const char *const rows[] = {
@@ -378,7 +360,6 @@ static void unknown_host_and_closed_port_are_told_apart(struct fixture *t)
 
 static const struct conf_case cases[] = {
 	SYNC_CASE(address_needs_no_lookup, "B105"),
-	SYNC_CASE(mapped_address_in_brackets_connects, ""),
 	SYNC_CASE(what_is_no_host_is_refused, "5a"),
 	SYNC_CASE(long_names_are_refused_and_never_cut, "5a"),
 	SYNC_CASE(wildcard_is_refused, "5a"),
