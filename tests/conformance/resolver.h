@@ -30,8 +30,10 @@ struct resolver_asked {
 
 /* Begins: no lookup is held, and the host is unknown. */
 void resolver_open(void);
-/* Waits until no lookup is at work; every answer has been freed by then. */
+/* Lets lookups end, and waits until every thread has: each answer has been freed by then. */
 void resolver_close(void);
+/* Waits until the threads of all lookups have ended, those that were given up too. */
+void resolver_rest(void);
 
 /* What lookups say from now on: an EAI_ code, and errno with EAI_SYSTEM; or addresses. */
 void resolver_fails(int code, int system_error);

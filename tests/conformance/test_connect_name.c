@@ -34,7 +34,9 @@ static int door_bind(struct soq_endpoint *ep)
 /* All of them, with the port that the first is given; false if somebody has it elsewhere. */
 static int doors_bind(struct doors *d, const char *const *texts)
 {
-	for (unsigned i = 0; i < d->count; i++) {
+	const unsigned count = d->count;
+
+	for (unsigned i = 0; i < count; i++) {
 		expect(soq_endpoint_parse(texts[i], &d->ep[i]), 0);
 		if (d->ep[i].addr.any.sa_family == AF_INET)
 			d->ep[i].addr.ipv4.sin_port = htons((uint16_t)d->port);

@@ -302,6 +302,9 @@ static void race_of_answers_and_cancels(struct fixture *t)
 			expect(soq_abort(p->socket), 0);
 		else if (p->result != 2 && p->result != -ECONNREFUSED)
 			expect(p->result, -ECANCELED);
+		/* Those that are given up before their thread runs may become too many. */
+		if (i % 50 == 49)
+			resolver_rest();
 	}
 	run_until(t, stats_of(t).sockets == 0);
 	free(q);
