@@ -32,11 +32,9 @@ static int door_bind(struct soq_endpoint *ep)
 }
 
 /* All of them, with the port that the first is given; false if somebody has it elsewhere. */
-static int doors_bind(struct doors *d, const char *const *texts)
+static int doors_bind(struct doors *d, const char *const *texts, const char *kinds)
 {
-	const unsigned count = d->count;
-
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = 0; kinds[i] != '\0'; i++) {
 		expect(soq_endpoint_parse(texts[i], &d->ep[i]), 0);
 		if (d->ep[i].addr.any.sa_family == AF_INET)
 			d->ep[i].addr.ipv4.sin_port = htons((uint16_t)d->port);
@@ -63,7 +61,7 @@ static void doors_open(struct doors *d, const char *const *texts, const char *ki
 	d->count = (unsigned)strlen(kinds);
 	do
 		d->port = 0;
-	while (!doors_bind(d, texts));
+	while (!doors_bind(d, texts, kinds));
 	for (unsigned i = 0; i < d->count; i++) {
 		d->fillers[i] = -1;
 		if (kinds[i] != 'X')
