@@ -95,11 +95,10 @@ stage_tsan() { build tsan && SOQ_TEST_SLOW=8 SOQ_TEST_CYCLES=${SOQ_TEST_CYCLES:-
 
 # Three things are left out, because valgrind itself stands in their way; every other stage runs
 # them. It keeps its one lock while a thread sleeps in io_uring_enter, so what needs another
-# thread meanwhile never ends (threads, exchange, file, transfer; names, lookup, connect_name, whose
-# lookups are threads on every tier). And it plays RLIMIT_NOFILE
-# itself: the kernel accepts, valgrind closes what it got and says EMFILE, or does not notice on a
-# ring (resources). And in a child of fork() it dies of a ring, and calls what the parent still has
-# lost (service, credentials).
+# thread meanwhile never ends (threads, exchange, file, transfer; names, lookup and connect_name,
+# whose lookups are threads). And it plays RLIMIT_NOFILE itself: the kernel accepts, valgrind
+# closes what it got and says EMFILE, or does not notice on a ring (resources). And in a child of
+# fork() it dies of a ring, and calls what the parent still has lost (service, credentials).
 stage_valgrind() {
 	build valgrind && SOQ_TEST_VALGRIND=1 SOQ_TEST_SLOW=20 SOQ_TEST_BYTES=${SOQ_TEST_BYTES:-16777216} \
 		SOQ_TEST_STEPS=${SOQ_TEST_STEPS:-20000} SOQ_TEST_CYCLES=${SOQ_TEST_CYCLES:-1000} \

@@ -38,8 +38,9 @@ extern "C" {
  * goes on until the resolver has given up too, then drops what it found. The loop may long be
  * destroyed by then. With these a process has at most 64 lookups at work: one more is -EAGAIN.
  *
- * The memory of lookups and attempts is the C library's, as the resolver's is. A library
- * that has looked something up stays loaded: the shared one does by itself (-z nodelete).
+ * The memory of lookups and attempts is the C library's, as the resolver's is. A program that
+ * loads and unloads libraries must keep soq as long as a lookup is at work: the shared
+ * library sees to it by itself (-z nodelete).
  */
 
 /* Flags of struct soq_resolve. */
