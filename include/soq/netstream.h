@@ -59,7 +59,7 @@ struct soq_stream_options {
  * Owner:  close it with soq_stream_close(). The socket is the stream's with SOQ_STREAM_OWNS,
  *         else the caller's, and then it must outlive the stream.
  * Thread: the loop's; any, on a detached socket: one thread at a time for each direction.
- * .NET:   NetworkStream
+ * .NET:   NetworkStream, TcpClient.GetStream
  */
 SOQ_API SOQ_MUST_CHECK int soq_stream_open(struct soq_socket *s,
 					   const struct soq_stream_options *options,

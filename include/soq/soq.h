@@ -10,6 +10,7 @@
 #include <soq/error.h>
 #include <soq/file.h>
 #include <soq/helper.h>
+#include <soq/listener.h>
 #include <soq/loop.h>
 #include <soq/message.h>
 #include <soq/multicast.h>
@@ -25,5 +26,6 @@
 #include <soq/socket.h>
 #include <soq/stream.h>
 #include <soq/telemetry.h>
+#include <soq/udp.h>
 
 #endif

@@ -25,7 +25,10 @@ struct bench {
 	struct probe *receive, *sleep; /* whose ops those are */
 	struct soq_pool *pool;
 	struct soq_stream *stream; /* over `s` */
-	struct soq_buf *buf;       /* on loan, with one byte */
+	struct soq_listener *door;
+	struct soq_connection place; /* of `guest`, which came to `door` */
+	struct soq_socket *guest;
+	struct soq_buf *buf; /* on loan, with one byte */
 	struct soq_loop_stats before;
 	char in[4];
 };
@@ -57,6 +60,11 @@ static struct soq_loop *loop_out;
 static struct soq_socket *socket_out;
 static struct soq_endpoint ep_out;
 static struct soq_credentials credentials_out = { .size = sizeof(credentials_out) };
+static struct soq_listener *door_out;
+static struct soq_connection place_out;
+static const struct soq_listener_options door_options = { .size = sizeof(door_options) };
+static const struct soq_udp_options udp_options = { .size = sizeof(udp_options) };
+static struct soq_listener_stats door_stats = { .size = sizeof(door_stats) };
 static struct soq_loop_info info = { .size = sizeof(info) };
 static struct soq_loop_stats stats = { .size = sizeof(stats) };
 static struct soq_pool *pool_out;
@@ -250,6 +258,18 @@ CALL(stream_read_prefixed_async,
 CALL(stream_write_async, soq_stream_write_async(bench.stream, on->op, some, 8))
 CALL(stream_flush_async, soq_stream_flush_async(bench.stream, on->op))
 CALL(stream_copy_async, soq_stream_copy_async(bench.stream, bench.stream, on->op))
+CALL(listener_open, soq_listener_open(on->loop, &door_options, &door_out))
+CALL(listener_close, soq_listener_close(bench.door))
+CALL(listener_start, soq_listener_start(bench.door))
+CALL(listener_stop, soq_listener_stop(bench.door))
+CALL(listener_accept_async, soq_listener_accept_async(bench.door, on->op, &place_out))
+CALL(listener_accept, soq_listener_accept(bench.door, &place_out, 0, &socket_out))
+CALL(listener_drain_async, soq_listener_drain_async(bench.door, on->op))
+CALL(listener_drain, soq_listener_drain(bench.door, 0))
+CALL(listener_stats, soq_listener_stats(bench.door, &door_stats))
+CALL(connection_set_phase, soq_connection_set_phase(&bench.place, SOQ_PHASE_IDLE))
+CALL(connection_end, soq_connection_end(&bench.place))
+CALL(udp_open, soq_udp_open(bench.loop, &udp_options, &socket_out))
 CALL(op_begin, soq_op_begin(on->loop, on->op, never_asked, NULL))
 CALL(op_finish, soq_op_finish(on->op, 0, 0, NULL))
 CALL(loop_run, soq_loop_run(on->loop, SOQ_RUN_ONCE, 0))
@@ -396,6 +416,18 @@ static const struct subject {
 	S(stream_write_async, OP | STARTS),
 	S(stream_flush_async, OP | STARTS),
 	S(stream_copy_async, OP | STARTS),
+	S(listener_open, LOOP),
+	S(listener_close, 0),
+	S(listener_start, 0),
+	S(listener_stop, 0),
+	S(listener_accept_async, OP | STARTS),
+	S(listener_accept, 0),
+	S(listener_drain_async, OP | STARTS),
+	S(listener_drain, 0),
+	S(listener_stats, 0),
+	S(connection_set_phase, 0),
+	S(connection_end, 0),
+	S(udp_open, 0),
 	S(op_begin, LOOP | OP | STARTS),
 	S(op_finish, OP),
 	S(loop_run, LOOP),

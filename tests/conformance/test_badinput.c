@@ -150,6 +150,25 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_loop_harvest(B.loop, NULL, 1, 0));
 	ROW(-EINVAL, soq_stream_open(B.s, NULL, NULL));
 	ROW(-EINVAL, soq_stream_close(NULL));
+	ROW(-EINVAL, soq_listener_open(B.loop, NULL, &door_out));
+	ROW(-EINVAL, soq_listener_open(B.loop, &door_options, NULL));
+	ROW(-EINVAL, soq_listener_close(NULL));
+	ROW(-EINVAL, soq_listener_start(NULL));
+	ROW(-EINVAL, soq_listener_stop(NULL));
+	ROW(0, soq_listener_socket(NULL) != NULL);
+	ROW(-EINVAL, soq_listener_accept_async(NULL, B.idle, &place_out));
+	ROW(-EINVAL, soq_listener_accept_async(B.door, B.idle, NULL));
+	ROW(-EINVAL, soq_listener_accept(B.door, &place_out, 0, NULL));
+	ROW(-EBUSY, soq_listener_accept(B.door, &B.place, 0, &socket_out));
+	ROW(-EINVAL, soq_listener_drain_async(NULL, B.idle));
+	ROW(-EINVAL, soq_listener_drain(NULL, 0));
+	ROW(-EINVAL, soq_listener_stats(B.door, NULL));
+	ROW(-EINVAL, soq_connection_set_phase(NULL, SOQ_PHASE_IDLE));
+	ROW(-EINVAL, soq_connection_set_phase(&B.place, (enum soq_phase)3));
+	ROW(-ENOENT, soq_connection_set_phase(&place_out, SOQ_PHASE_IDLE));
+	ROW(-EINVAL, soq_connection_end(NULL));
+	ROW(-EINVAL, soq_udp_open(B.loop, NULL, &socket_out));
+	ROW(-EINVAL, soq_udp_open(B.loop, &udp_options, NULL));
 	ROW(-EINVAL, soq_stream_buffered(NULL));
 	ROW(0, soq_stream_socket(NULL) != NULL);
 	ROW(-EINVAL, soq_stream_read(NULL, some, 8));
@@ -643,6 +662,21 @@ static void bench_lend(struct fixture *t)
 	bench.buf = p->buf;
 }
 
+/* A listener's connection. */
+static void bench_visit(struct fixture *t)
+{
+	struct soq_listener_options options = { .size = sizeof(options), .local = &bench.ep };
+	struct soq_socket *visitor = open_socket(t, AF_INET);
+
+	expect(soq_endpoint_loopback(AF_INET, 0, &bench.ep), 0);
+	expect(soq_listener_open(t->loop, &options, &bench.door), 0);
+	expect(soq_listener_start(bench.door), 0);
+	expect(soq_socket_local(soq_listener_socket(bench.door), &bench.ep), 0);
+	expect(soq_connect(visitor, &bench.ep), 0);
+	expect(soq_listener_accept(bench.door, &bench.place, watchdog_ns(), &bench.guest), 0);
+	expect(soq_close(visitor), 0);
+}
+
 static void bench_open(struct fixture *t)
 {
 	socket_out = NULL;
@@ -654,6 +688,7 @@ static void bench_open(struct fixture *t)
 	pair_soq(t, AF_INET, &bench.s, &bench.peer);
 	expect(soq_stream_open(bench.s, NULL, &bench.stream), 0);
 	bench_lend(t);
+	bench_visit(t);
 	bench.fresh = open_socket(t, AF_INET);
 	bench.listener = soq_listener(t, AF_INET, &bench.ep);
 	bench.closed = open_socket(t, AF_INET);
@@ -697,6 +732,9 @@ static void bench_close(struct fixture *t)
 	expect(bench.buf->size_bytes, 1);
 	expect(soq_buf_return(bench.buf), 0);
 	expect(soq_stream_close(bench.stream), 0);
+	expect(soq_connection_end(&bench.place), 0);
+	expect(soq_close(bench.guest), 0);
+	expect(soq_listener_close(bench.door), 0);
 	expect(soq_close(bench.s), 0);
 	expect(soq_close(bench.peer), 0);
 	pool_close(bench.pool);

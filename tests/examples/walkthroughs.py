@@ -154,6 +154,14 @@ def eom():
 		'Socket server sent acknowledgment: "<|ACK|>"'], lines
 
 
+def time():
+	server = Server("time_server", "127.0.0.1:0", "2")
+	said = run("time_client", server.text, *DETACHED)
+	assert said.startswith('Message received: "') and said.endswith('-UTC"\n'), said
+	assert ask(server.address).endswith(b"-UTC\r\n")
+	assert server.ended() == []
+
+
 def udp():
 	with served("udp_listener", "0.0.0.0:0", *DETACHED, end=-signal.SIGTERM) as server:
 		port = server.address[1]
@@ -190,5 +198,5 @@ def unix():
 		assert not os.path.exists(path)
 
 
-{"sync": sync, "async": asynchronous, "records": records, "eom": eom, "udp": udp,
-	"select": select, "unix": unix}[CASE]()
+{"sync": sync, "async": asynchronous, "records": records, "eom": eom, "time": time,
+	"udp": udp, "select": select, "unix": unix}[CASE]()

@@ -5,7 +5,7 @@ set -euo pipefail
 
 usage() {
 	cat <<-'END'
-	usage: tests/mutants/run.sh [--only PATTERN] [-j N] [--keep] [--help]
+	usage: tests/mutants/run.sh [--only PATTERN] [--part K/N] [-j N] [--keep] [--help]
 
 	Copies the tree, builds the library and its tests once, and then, for each
 	*.patch in this folder: applies it, builds, runs the test the patch names on the
@@ -14,6 +14,8 @@ usage() {
 
 	  --only PATTERN  only the patches whose name contains PATTERN (a shell pattern);
 	                  the check for rows without a mutant is left out then
+	  --part K/N      every Nth patch, from the Kth on (counted from 0); the others have
+	                  to apply, and are not tried
 	  -j N            so many at a time, each in a copy of its own (default: two for
 	                  each processor)
 	  --keep          leave the copies where they are, and say where
@@ -26,6 +28,7 @@ usage() {
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 mutants=$root/tests/mutants
 only=
+part=0/1
 jobs=$((2 * $(nproc))) # half of them wait for a test that hangs
 keep=
 limit=10 # seconds for one test
@@ -33,6 +36,7 @@ limit=10 # seconds for one test
 while [ $# -gt 0 ]; do
 	case $1 in
 	--only) only=${2:?--only needs a pattern} && shift 2 ;;
+	--part) part=${2:?--part needs K/N} && shift 2 ;;
 	-j) jobs=${2:?-j needs a number} && shift 2 ;;
 	-j*) jobs=${1#-j} && shift ;;
 	--keep) keep=yes && shift ;;
@@ -71,7 +75,7 @@ prepare() {
 	local test
 	cp -a "$temp/tree" "$1/tree"
 	cmake -S "$1/tree" -B "$1/build" "${generator[@]}" -DSOQ_BUILD_TESTS=ON \
-		-DSOQ_SANITIZE="$2" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-O0 >"$1/log" 2>&1 &&
+		-DSOQ_SANITIZE="$2" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG=-O0 >"$1/log" 2>&1 &&
 		build "$1" soq_testing || return 1
 	build "$1" "${@:3}" || for test in "${@:3}"; do build "$1" "$test" || true; done
 }
@@ -174,10 +178,16 @@ check_sound() {
 	done < <(for patch in "${chosen[@]}"; do key "$patch"; done | sort -u)
 }
 
-chosen=()
+[[ $part =~ ^[0-9]+/[1-9][0-9]*$ ]] || { usage >&2 && exit 2; }
+chosen=() others=()
 for patch in "$mutants"/*.patch; do
 	# shellcheck disable=SC2053 # a pattern is wanted
-	[[ $(basename "$patch" .patch) != *$only* ]] || chosen+=("$patch")
+	[[ $(basename "$patch" .patch) == *$only* ]] || continue
+	if [ $(((${#chosen[@]} + ${#others[@]}) % ${part#*/})) -eq $((${part%/*} % ${part#*/})) ]; then
+		chosen+=("$patch")
+	else
+		others+=("$patch")
+	fi
 done
 [ "${#chosen[@]}" -gt 0 ] || { echo "no mutant matches $only" >&2 && exit 2; }
 [ "$jobs" -le "${#chosen[@]}" ] || jobs=${#chosen[@]}
@@ -224,6 +234,11 @@ wait
 
 survived=$(grep -l 'SURVIVED\|NO SUCH TEST\|NOT APPLIED\|NOT COMPILED' "$temp"/lines/* | wc -l || true)
 caught=$((${#chosen[@]} - survived))
+for patch in "${others[@]}"; do
+	patch -p1 -s -f --dry-run -d "$temp/tree" <"$patch" >/dev/null 2>&1 && continue
+	echo "$(basename "$patch" .patch): NOT APPLIED"
+	survived=$((survived + 1))
+done
 for why in "$temp"/why/*; do
 	[ ! -e "$why" ] || { echo "$(basename "$why"):" && cat "$why"; }
 done

@@ -11,7 +11,7 @@ root=$1 work=$2 cc=${3:-cc}
 
 # build SOURCE BUILD
 build() {
-	build_libraries "$1" "$2" soq "$cc"
+	build_libraries "$1" "$2" soq "$cc" Debug
 }
 
 soname() {

@@ -7,10 +7,11 @@ copy_tree() {
 	tar -c -C "$1" --exclude=./build --exclude=./.git . | tar -x -C "$2"
 }
 
-# build_libraries SOURCE BUILD TARGET CC: optimised, with debug information.
+# build_libraries SOURCE BUILD TARGET CC [TYPE]: with debug information; optimised, unless TYPE
+# is Debug.
 build_libraries() {
 	mkdir -p "$2"
-	{ cmake -S "$1" -B "$2" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSOQ_BUILD_TESTS=OFF \
+	{ cmake -S "$1" -B "$2" -DCMAKE_BUILD_TYPE="${5:-RelWithDebInfo}" -DSOQ_BUILD_TESTS=OFF \
 		-DSOQ_BUILD_MAN=OFF -DCMAKE_C_COMPILER="$4" && cmake --build "$2" --target "$3"; } >"$2/log" 2>&1 ||
 		{ tail -n 30 "$2/log"; return 1; }
 }
