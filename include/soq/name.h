@@ -166,7 +166,8 @@ struct soq_connect_name {
  * Thread: the loop's.
  * Kernel: as soq_resolve_async() and soq_connect_async(). Fallback: likewise.
  * .NET:   Socket.ConnectAsync(string, int),
- *         Socket.ConnectAsync(SocketType, ProtocolType, SocketAsyncEventArgs, ConnectAlgorithm)
+ *         Socket.ConnectAsync(SocketType, ProtocolType, SocketAsyncEventArgs, ConnectAlgorithm),
+ *         TcpClient.ConnectAsync
  */
 SOQ_API SOQ_MUST_CHECK int soq_connect_name_async(struct soq_loop *loop, struct soq_op *op,
 						  const struct soq_connect_name *name);
@@ -184,7 +185,7 @@ SOQ_API SOQ_MUST_CHECK int soq_connect_name_async(struct soq_loop *loop, struct 
  * Owner:  close it with one of the calls of soq/socket.h.
  * Thread: the loop's; any, with no loop.
  * Kernel: as soq_connect_name_async(). Fallback: likewise.
- * .NET:   Socket.Connect(string, int)
+ * .NET:   Socket.Connect(string, int), TcpClient, TcpClient.Connect
  */
 SOQ_API SOQ_MUST_CHECK int soq_connect_name(struct soq_loop *loop,
 					    const struct soq_connect_name *name, int64_t timeout_ns,
