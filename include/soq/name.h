@@ -30,9 +30,9 @@ extern "C" {
  * A name is looked up by the system's resolver, getaddrinfo(3): what /etc/nsswitch.conf,
  * /etc/hosts and /etc/resolv.conf say holds, and the order of the addresses is its order
  * (RFC 6724). It can only be waited for, so each lookup has a thread of its own while it
- * lasts: the only threads of the library. All signals are blocked there, and it does
- * nothing else. Only soq_resolve() with no loop and no timeout looks up on the thread that
- * calls it.
+ * lasts: the only ones that the library starts by itself. All signals are blocked there, and
+ * it does nothing else. Only soq_resolve() with no loop and no timeout looks up on the
+ * thread that calls it.
  *
  * A lookup that is given up (a cancel, a deadline) ends at once for the program; its thread
  * goes on until the resolver has given up too, then drops what it found. The loop may long be

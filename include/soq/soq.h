@@ -9,6 +9,7 @@
 #include <soq/endpoint.h>
 #include <soq/error.h>
 #include <soq/file.h>
+#include <soq/group.h>
 #include <soq/helper.h>
 #include <soq/listener.h>
 #include <soq/loop.h>

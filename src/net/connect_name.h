@@ -3,7 +3,7 @@
 #ifndef SOQI_CONNECT_NAME_H
 #define SOQI_CONNECT_NAME_H
 
-#include "net.h"
+#include "name.h"
 
 /* One address, tried on a socket of its own. */
 struct soqi_attempt {

@@ -4,7 +4,7 @@
  * the resolver sees it: what it makes of odd texts (`127.1`, a cut name) is how filters are
  * passed by.
  */
-#include "net.h"
+#include "name.h"
 
 #include <stdio.h>
 #include <string.h>

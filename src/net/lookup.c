@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lookups, each on a thread of its own: the only ones of the library.
+ * Lookups, each on a thread of its own: the only ones that the library starts unasked.
  *
  * getaddrinfo() can only be waited for and never be stopped, so nothing that may end before
  * it does is the thread's business: a lookup has a copy of the name, and is the thread's to
@@ -8,7 +8,7 @@
  * waits for it, whose op keeps the loop from being destroyed. It comes under the lookup's
  * lock: who takes it has to take the lock too, so the thread has left the loop by then.
  */
-#include "net.h"
+#include "name.h"
 
 #include <assert.h>
 #include <pthread.h>

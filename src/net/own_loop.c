@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls without a loop, made on a small one of their own; and waiting on the stack. */
-#include "net.h"
+#include "name.h"
 
 int soqi_own_loop(struct soq_loop **loop_out)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Looking names up: the calls. */
-#include "net.h"
+#include "name.h"
 
 #include <stdlib.h>
 

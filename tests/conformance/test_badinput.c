@@ -747,9 +747,82 @@ static void bench_close(struct fixture *t)
 	munmap(bench.fake, 4096);
 }
 
+static void nobody_arrives(struct soq_group *group, unsigned member, struct soq_socket *s,
+			   void *user)
+{
+	(void)group;
+	(void)member;
+	(void)s;
+	(void)user;
+}
+
+/* A good way to listen but for what a row changes. */
+static struct soq_group_listen_options *listen_of(uint32_t steering)
+{
+	static struct soq_group_listen_options how;
+
+	how = (struct soq_group_listen_options){ .size = sizeof(how),
+						 .steering = steering,
+						 .accepted = nobody_arrives };
+	return &how;
+}
+
+/* No group, and one that lacks everything else. */
+static void rows_groups(struct fixture *t)
+{
+	/* On epoll on every tier: valgrind runs no thread while another one sleeps in a ring. */
+	const struct soq_loop_options epoll = { .size = sizeof(epoll),
+						.backend = SOQ_BACKEND_EPOLL };
+	const struct soq_group_options options = { .size = sizeof(options),
+						   .member_count = 1,
+						   .loop = &epoll };
+	struct soq_group *group = NULL;
+
+	ROW(-EINVAL, soq_group_create(&options, NULL));
+	ROW(-EINVAL, soq_group_create(&(struct soq_group_options){ .size = 1 }, &group));
+	ROW(0, soq_group_destroy(NULL));
+	ROW(-EINVAL, soq_group_stop(NULL));
+	ROW(-EINVAL, soq_group_wait(NULL, 0));
+	ROW(-EINVAL, soq_group_listen(NULL, &B.ep, listen_of(0), NULL));
+	ROW(-EINVAL, soq_group_count(NULL));
+	ROW(1, soq_group_loop(NULL, 0) == NULL);
+	ROW(-EINVAL, soq_group_post(NULL, 0, B.idle));
+	ROW(-EINVAL, soq_group_hand_over(NULL, B.fresh, 0, nobody_arrives, NULL));
+	ROW(-EINVAL, soq_group_drain(NULL, 0));
+	ROW(-EINVAL, soq_group_stats(NULL, &stats));
+	assert_null(group);
+	expect(soq_group_create(&options, &group), 0);
+	ROW(-EINVAL, soq_group_listen(group, NULL, listen_of(0), NULL));
+	ROW(-EINVAL, soq_group_listen(group, &B.ep, NULL, NULL));
+	ROW(-EINVAL, soq_group_listen(group, &B.ep, listen_of(3), NULL));
+	ROW(-EINVAL, soq_group_listen(group, &B.ep, listen_of(SOQ_STEER_INCOMING_CPU), NULL));
+	ROW(-EINVAL,
+	    soq_group_listen(group, &B.ep, &(struct soq_group_listen_options){ .size = 1 }, NULL));
+	ROW(-EINVAL, soq_group_listen(group, &B.ep,
+				      &(struct soq_group_listen_options){
+					      .size = sizeof(struct soq_group_listen_options) },
+				      NULL));
+	ROW(-EAFNOSUPPORT, soq_group_listen(group, &none, listen_of(0), NULL));
+	ROW(-EADDRINUSE, soq_group_listen(group, &B.ep, listen_of(0), NULL));
+	ROW(1, soq_group_loop(group, 1) == NULL);
+	ROW(-EINVAL, soq_group_post(group, 1, B.idle));
+	ROW(-EINVAL, soq_group_post(group, 0, NULL));
+	ROW(-EBUSY, soq_group_post(group, 0, B.busy));
+	ROW(-EINVAL, soq_group_hand_over(group, NULL, 0, nobody_arrives, NULL));
+	ROW(-EINVAL, soq_group_hand_over(group, B.fresh, 1, nobody_arrives, NULL));
+	ROW(-EINVAL, soq_group_hand_over(group, B.fresh, 0, NULL, NULL));
+	ROW(-EBADF, soq_group_hand_over(group, B.closed, 0, nobody_arrives, NULL));
+	ROW(-EBUSY, soq_group_hand_over(group, B.s, 0, nobody_arrives, NULL));
+	ROW(-EINVAL, soq_group_stats(group, NULL));
+	ROW(-EINVAL, soq_group_stats(group, &(struct soq_loop_stats){ .size = 1 }));
+	ROW(-ETIME, soq_group_wait(group, 0));
+	expect(soq_group_destroy(group), 0);
+}
+
 static void rows_all(struct fixture *t)
 {
 	rows_subjects(t);
+	rows_groups(t);
 	rows_nulls(t);
 	rows_handles(t);
 	rows_states(t);

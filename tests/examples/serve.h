@@ -12,7 +12,7 @@ static struct soq_loop *loop;
 static struct soq_pool *pool;
 static struct soq_socket *listener;
 
-/* Makes the three; says where it listens, since port 0 takes a free one. */
+/* Makes them, a pool if it is to have bufs; says where it listens, since port 0 takes a free one. */
 static inline int serve_open(const char *name, const char *address, uint32_t buf_count,
 			     uint32_t share)
 {
@@ -23,7 +23,7 @@ static inline int serve_open(const char *name, const char *address, uint32_t buf
 	options.class_count = 1;
 	options.classes[0].buf_count = buf_count; /* of the default size, 16 KiB */
 	if (soq_endpoint_parse(address, &ep) != 0 || soq_loop_create(NULL, &loop) != 0 ||
-	    soq_pool_create(loop, &options, &pool) != 0 ||
+	    (buf_count > 0 && soq_pool_create(loop, &options, &pool) != 0) ||
 	    soq_socket_open(loop, ep.addr.any.sa_family, SOCK_STREAM, 0, &listener) != 0 ||
 	    soq_bind(listener, &ep) != 0 || soq_listen(listener, 0) != 0 ||
 	    soq_socket_local(listener, &ep) != 0 ||

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the helpers share: hosts, and lookups. Of soq only the public headers. */
-#ifndef SOQI_NET_H
-#define SOQI_NET_H
+#ifndef SOQI_NAME_H
+#define SOQI_NAME_H
 
 #include "../util.h"
 
