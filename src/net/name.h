@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the helpers share: hosts, and lookups. Of soq only the public headers. */
+/* What the calls of names share: hosts, and lookups. Of soq only the public headers. */
 #ifndef SOQI_NAME_H
 #define SOQI_NAME_H
 
