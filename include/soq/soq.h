@@ -15,6 +15,7 @@
 #include <soq/loop.h>
 #include <soq/message.h>
 #include <soq/multicast.h>
+#include <soq/name.h>
 #include <soq/netstream.h>
 #include <soq/op.h>
 #include <soq/option.h>

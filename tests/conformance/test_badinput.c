@@ -119,6 +119,14 @@ static void rows_nulls(struct fixture *t)
 	ROW(-EINVAL, soq_connect_list_async(B.loop, B.idle, list_of(NULL, 1)));
 	ROW(-EINVAL, soq_connect_list(B.loop, list_of(&B.ep, 1), 0, NULL));
 	ROW(-EINVAL, soq_connect_list(NULL, NULL, 0, &socket_out));
+	ROW(-EINVAL, soq_resolve_async(B.loop, B.idle, NULL));
+	ROW(-EINVAL, soq_resolve_async(B.loop, B.idle, question_of(NULL)));
+	ROW(-EINVAL, soq_resolve(B.loop, NULL, 0));
+	ROW(-EINVAL, soq_resolve(NULL, question_of(NULL), 0));
+	ROW(-EINVAL, soq_connect_name_async(B.loop, B.idle, NULL));
+	ROW(-EINVAL, soq_connect_name_async(B.loop, B.idle, name_of(NULL, 9)));
+	ROW(-EINVAL, soq_connect_name(B.loop, name_of("127.0.0.1", 9), 0, NULL));
+	ROW(-EINVAL, soq_connect_name(NULL, NULL, 0, &socket_out));
 	ROW(-EINVAL, soq_listen_fds(NULL, 1, 0));
 	ROW(-EINVAL, soq_poll_any(NULL, 1, 0));
 	ROW(-EINVAL, soq_poll_any(entry_of(B.s, SOQ_POLL_RECV), 0, 0));
@@ -557,6 +565,60 @@ static void rows_lengths(struct fixture *t)
 	ROW(-EINVAL, soq_buf_slice(B.buf, SIZE_MAX, SIZE_MAX));
 }
 
+/* One wrong field in each. */
+static void rows_names(struct fixture *t)
+{
+#define RESOLVE(...)                                                                               \
+	{                                                                                          \
+		.size = sizeof(struct soq_resolve), .host = "h", .host_bytes = 1, __VA_ARGS__      \
+	}
+#define CONNECT(...)                                                                               \
+	{                                                                                          \
+		.size = sizeof(struct soq_connect_name), .host = "h", .host_bytes = 1, .port = 9,  \
+		__VA_ARGS__                                                                        \
+	}
+	static const struct soq_resolve questions[] = {
+		{ .size = 1, .host = "h", .host_bytes = 1 },
+		{ .size = sizeof(struct soq_resolve) + 8, .host = "h", .host_bytes = 1 },
+		RESOLVE(.family = AF_UNIX),
+		RESOLVE(.port = UINT16_MAX + 1),
+		RESOLVE(.flags = 1u << 1),
+		RESOLVE(.endpoint_max = 1),
+		RESOLVE(.reserved0 = 1),
+		RESOLVE(.reserved = { [3] = 1 }),
+	};
+	static const struct soq_connect_name names[] = {
+		{ .size = 1, .host = "h", .host_bytes = 1, .port = 9 },
+		CONNECT(.family = AF_UNIX),
+		CONNECT(.type = SOCK_STREAM | SOCK_NONBLOCK),
+		CONNECT(.type = -1),
+		{ .size = sizeof(struct soq_connect_name), .host = "h", .host_bytes = 1 },
+		{ .size = sizeof(struct soq_connect_name),
+		  .host = "h",
+		  .host_bytes = 1,
+		  .port = UINT16_MAX + 1 },
+		CONNECT(.flags = 1u << 1),
+		CONNECT(.stagger_ns = 10 * MS - 1),
+		CONNECT(.stagger_ns = -1),
+		CONNECT(.option_count = 1),
+		CONNECT(.reserved = { [3] = 1 }),
+	};
+#undef RESOLVE
+#undef CONNECT
+
+	for (const struct soq_resolve *q = questions; q < questions + COUNT_OF(questions); q++) {
+		ROW(-EINVAL, soq_resolve_async(B.loop, B.idle, q));
+		ROW(-EINVAL, soq_resolve(NULL, q, 0));
+	}
+	for (const struct soq_connect_name *n = names; n < names + COUNT_OF(names); n++) {
+		ROW(-EINVAL, soq_connect_name_async(B.loop, B.idle, n));
+		ROW(-EINVAL, soq_connect_name(NULL, n, 0, &socket_out));
+	}
+	/* In this order: arguments, then whose the loop and the op are. */
+	ROW(-EINVAL, soq_resolve_async(B.loop, B.busy, questions));
+	ROW(-EINVAL, soq_connect_name_async(B.loop, B.busy, names));
+}
+
 /* Every subject with NULL, with a closed handle, with an op in flight. */
 static void rows_subjects(struct fixture *t)
 {
@@ -766,6 +828,7 @@ static void rows_all(struct fixture *t)
 	rows_states(t);
 	rows_flags(t);
 	rows_lengths(t);
+	rows_names(t);
 }
 
 static void bad_input_is_refused_and_starts_nothing(struct fixture *t)
