@@ -19,6 +19,7 @@
 #include <soq/netstream.h>
 #include <soq/op.h>
 #include <soq/option.h>
+#include <soq/policy.h>
 #include <soq/poll.h>
 #include <soq/pool.h>
 #include <soq/relay.h>
