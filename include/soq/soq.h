@@ -10,6 +10,7 @@
 #include <soq/error.h>
 #include <soq/file.h>
 #include <soq/group.h>
+#include <soq/harden.h>
 #include <soq/helper.h>
 #include <soq/listener.h>
 #include <soq/loop.h>

@@ -384,6 +384,8 @@ static void rows_policy(struct fixture *t)
 	ROW(-EINVAL, soq_policy_judge(policy, SOQ_POLICY_BIND, 3, NULL, &bench.ep, NULL));
 	ROW(-EINVAL, soq_policy_judge(policy, SOQ_POLICY_BIND, 1, "127.1", &bench.ep, NULL));
 	ROW(-EINVAL, soq_policy_judge(policy, SOQ_POLICY_BIND, 1, NULL, &none, NULL));
+	ROW(-EINVAL, soq_harden(NULL, &(uint32_t){ 0 }));
+	ROW(-EINVAL, soq_harden(policy, NULL));
 	ROW(-EINVAL, soq_socket_set_policy(NULL, policy));
 	ROW(-EINVAL, soq_socket_set_policy(bench.s, policy));
 	ROW(-EINVAL, soq_socket_set_policy(bench.detached, NULL));
