@@ -111,11 +111,15 @@ const char *soqi_place_read(const char *text, struct soqi_rule *rule, char *room
 /* Writes the name in small letters, without a dot at its end. False: it is no name. */
 bool soqi_name_read(const char *name, size_t length, char *room, uint32_t *length_out);
 
-/* policy_ask.c. 0 or -EACCES, and then the rule. `q->forms` are made. */
-int soqi_policy_ask(const struct soq_policy *policy, const struct soqi_question *q,
-		    uint32_t *rule_out);
+/*
+ * policy_ask.c. 0 or -EACCES, and then the rule. `q->forms` are made. What `known` (or NULL) has
+ * of the policy is not asked.
+ */
+int soqi_policy_ask(const struct soq_policy *policy, const struct soq_policy *known,
+		    const struct soqi_question *q, uint32_t *rule_out);
 
 /* policy.c */
+bool soqi_policy_has(const struct soq_policy *policy, const struct soqi_rules *rules);
 /* Whether all of what `outer` demands `policy` demands as well; NULL demands nothing. */
 bool soqi_policy_within(const struct soq_policy *policy, const struct soq_policy *outer);
 

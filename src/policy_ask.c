@@ -114,12 +114,14 @@ static int ask_set(const struct soqi_rules *set, const struct soqi_question *q, 
 	return 0;
 }
 
-int soqi_policy_ask(const struct soq_policy *policy, const struct soqi_question *q,
-		    uint32_t *rule_out)
+int soqi_policy_ask(const struct soq_policy *policy, const struct soq_policy *known,
+		    const struct soqi_question *q, uint32_t *rule_out)
 {
 	for (uint32_t i = 0; i < policy->count; i++) {
 		uint32_t rule = 0;
 
+		if (known != NULL && soqi_policy_has(known, policy->set[i].rules))
+			continue;
 		if (ask_set(policy->set[i].rules, q, &rule) == 0)
 			continue;
 		*rule_out = rule != 0 ? rule + policy->set[i].before : 0;
@@ -155,7 +157,7 @@ int soq_policy_judge(const struct soq_policy *policy, uint32_t what, uint32_t tr
 		q.form_count = 0;
 		q.only_denied = true;
 	}
-	error = soqi_policy_ask(policy, &q, &rule);
+	error = soqi_policy_ask(policy, NULL, &q, &rule);
 	if (error != 0 && rule_out != NULL)
 		*rule_out = rule;
 	return error;
