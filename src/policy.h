@@ -82,6 +82,15 @@ struct soqi_form {
 /* 64:ff9b:1::/48 has the most: itself, and four places that may be one more each. */
 #define SOQI_FORMS_MAX 12
 
+/*
+ * The ports of which the kernel chooses one where a bind gives none: net.ipv4.ip_local_port_range,
+ * as it is unless somebody has changed it, and what is above vsock's reserved ones.
+ */
+#define SOQI_CHOSEN_FIRST       32768u
+#define SOQI_CHOSEN_LAST        60999u
+#define SOQI_CHOSEN_VSOCK_FIRST 1024u
+#define SOQI_CHOSEN_VSOCK_LAST  (UINT32_MAX - 1)
+
 /* One question, made once and asked of each set. */
 struct soqi_question {
 	uint32_t what; /* several: what denies any denies it, what allows any allows it */

@@ -37,6 +37,17 @@ static bool place_matches(const struct soqi_rule *rule, const struct soqi_form *
 	}
 }
 
+/* The kernel chooses: a rule has to allow each port that it may be, or deny one of them. */
+static bool chosen_port_matches(const struct soqi_rule *rule, const struct soqi_question *q)
+{
+	bool wide = q->transport == SOQ_POLICY_VSOCK;
+	uint32_t first = wide ? SOQI_CHOSEN_VSOCK_FIRST : SOQI_CHOSEN_FIRST;
+	uint32_t last = wide ? SOQI_CHOSEN_VSOCK_LAST : SOQI_CHOSEN_LAST;
+
+	return rule->denies ? rule->port_first <= last && rule->port_last >= first
+			    : rule->port_first <= first && rule->port_last >= last;
+}
+
 static bool ports_match(const struct soqi_rule *rule, const struct soqi_question *q)
 {
 	if (rule->all_ports)
@@ -44,7 +55,7 @@ static bool ports_match(const struct soqi_rule *rule, const struct soqi_question
 	if (!q->has_port)
 		return rule->denies;
 	if (q->chooses_port)
-		return !rule->denies;
+		return chosen_port_matches(rule, q);
 	return q->port >= rule->port_first && q->port <= rule->port_last;
 }
 

@@ -42,7 +42,9 @@ extern "C" {
  * server's and the client's). Other prefixes that a network has made its own for this cannot
  * be known: deny them. To bind to 0.0.0.0 or :: is to bind to every address: a rule
  * has to allow that very address, and one that denies any address of the family denies it.
- * Port 0 of a bind is allowed by a rule for any port, and denied by those for all. What has
+ * Port 0 of a bind is each of 32768 to 60999 (of vsock, of 1024 and above), one of which the
+ * kernel chooses unless it is set up otherwise: rules have to allow them all, by one rule, and
+ * one that denies any denies it. What has
  * no port (unix, packet and raw sockets) is allowed by rules for all ports, and denied
  * whatever their ports.
  *

@@ -208,6 +208,42 @@ static void socket_goes_on_where_its_rules_hold(struct fixture *t)
 	close(fd);
 }
 
+/* The kernel chooses from a range: all of it has to be allowed, and none of it denied. */
+static void chosen_port_is_any_of_those_it_may_be(struct fixture *t)
+{
+	static const struct {
+		const char *rule;
+		int result;
+	} cases[] = {
+		{ "default deny\nallow bind any * 8080", -EACCES },
+		{ "default deny\nallow bind any * 32768-60998", -EACCES },
+		{ "default deny\nallow bind any * 32768-60999", 0 },
+		{ "default deny\nallow bind any * 1-65535", 0 },
+		{ "default deny\nallow bind any *", 0 },
+		{ "default allow\ndeny bind any * 1-65535", -EACCES },
+		{ "default allow\ndeny bind any * 1024-65535", -EACCES },
+		{ "default allow\ndeny bind any * 40000", -EACCES },
+		{ "default allow\ndeny bind any * 1-32767", 0 },
+		{ "default allow\ndeny bind any * 61000-65535", 0 },
+	};
+	static const int types[] = { SOCK_STREAM, SOCK_DGRAM };
+	const struct soq_endpoint ep = endpoint("127.0.0.1:0");
+
+	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+		struct soq_policy *policy = policy_of("%s\n", cases[i].rule);
+
+		police(t, soq_policy_retain(policy));
+		for (unsigned k = 0; k < COUNT_OF(types); k++) {
+			struct soq_socket *s = policed(t, policy, AF_INET, types[k], 0);
+
+			expect(soq_bind(s, &ep), cases[i].result);
+			expect(soq_close(s), 0);
+		}
+		run_until(t, stats_of(t).sockets == 0);
+		soq_policy_release(policy);
+	}
+}
+
 static const struct conf_case cases[] = {
 	SYNC_CASE(wildcard_connects_to_loopback_alone, "22c 22e"),
 	SYNC_CASE(wildcard_sends_to_loopback_alone, "22c 22e"),
@@ -215,6 +251,7 @@ static const struct conf_case cases[] = {
 	CASE(connect_under_way_comes_with_its_peer, "22d"),
 	CASE(peer_that_nobody_can_tell_is_refused, "22d"),
 	CASE(socket_goes_on_where_its_rules_hold, "22d"),
+	SYNC_CASE(chosen_port_is_any_of_those_it_may_be, "22a"),
 };
 
 CONF_GROUP(policy_past, cases)

@@ -140,7 +140,8 @@ static bool is_about(const struct plain_rule *rule, const struct question *q)
 	if (q->transport == SOQ_POLICY_RAW)
 		return rule->denies;
 	if (q->what == SOQ_POLICY_BIND && q->port == 0)
-		return !rule->denies;
+		return rule->denies ? rule->port_first <= 60999 && rule->port_last >= 32768
+				    : rule->port_first <= 32768 && rule->port_last >= 60999;
 	return q->port >= rule->port_first && q->port <= rule->port_last;
 }
 

@@ -201,7 +201,7 @@ static void rule_place(uint64_t *chance, struct plain_rule *rule)
 
 static void random_policy(uint64_t *chance, struct plain_policy *p)
 {
-	static const uint32_t ports[] = { 0, 1, 80, 443, 1024, 65535 };
+	static const uint32_t ports[] = { 0, 1, 80, 443, 1024, 32768, 60999, 65535 };
 
 	p->count = unit_choose(chance, RULES_MAX + 1);
 	p->allows = unit_choose(chance, 2);

@@ -301,8 +301,8 @@ static void rules_of_net_framework_can_be_said(void **state)
 		{ SOQ_POLICY_SEND_TO, SOQ_POLICY_UDP, "1.2.3.4:1", 0 },
 		/* Before the address is made an IPv6 one, and after. */
 		{ SOQ_POLICY_CONNECT, SOQ_POLICY_TCP, "[::ffff:1.2.9.9]:80", 0 },
-		/* Any rule for a port lets one be chosen. */
-		{ SOQ_POLICY_BIND, SOQ_POLICY_TCP, "1.9.3.9:0", 0 },
+		/* That one may be chosen is more than .NET demands: a rule has to say so. */
+		{ SOQ_POLICY_BIND, SOQ_POLICY_TCP, "1.9.3.9:0", -EACCES },
 		{ SOQ_POLICY_BIND, SOQ_POLICY_TCP, "1.9.3.9:7", 0 },
 		{ SOQ_POLICY_BIND, SOQ_POLICY_TCP, "1.9.3.9:8", -EACCES },
 		{ SOQ_POLICY_BIND, SOQ_POLICY_TCP, "0.0.0.0:7", -EACCES },
