@@ -9,6 +9,11 @@
 
 #define LOOPBACK4 0x7f000001u
 
+/* The third quarter of ::ffff:0:192.0.2.1, and of an ISATAP address, with a bit that is either. */
+#define TRANSLATED       0xffff0000u
+#define ISATAP           0x00005efeu
+#define ISATAP_UNIVERSAL 0x02000000u
+
 uint32_t soqi_policy_transport(int family, int type, int protocol)
 {
 	switch (family) {
@@ -125,7 +130,12 @@ static void ipv6(struct soqi_question *q, const struct in6_addr *address, bool d
 	}
 	add_ipv6(q, high, low, SOQI_FORM_WHOLE);
 	is_compatible = high == 0 && low != 1;
+	/* ISATAP's interfaces, whatever the network. */
+	if ((low >> 32 | ISATAP_UNIVERSAL) == (ISATAP | ISATAP_UNIVERSAL))
+		ipv4(q, (uint32_t)low);
 	if (low >> 32 == 0 && (is_compatible || high == UINT64_C(0x0064ff9b) << 32)) {
+		ipv4(q, (uint32_t)low);
+	} else if (high == 0 && low >> 32 == TRANSLATED) {
 		ipv4(q, (uint32_t)low);
 	} else if (high >> 16 == UINT64_C(0x0064ff9b0001)) {
 		local_nat64(q, b);

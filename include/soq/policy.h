@@ -35,18 +35,17 @@ extern "C" {
  *
  * An address is judged as what it leads to. A mapped one (::ffff:192.0.2.1) is the IPv4
  * address, in rules as well; rules that deny see its IPv6 form too. 0.0.0.0 and :: are
- * loopback, and it is there that a connect or a send to them goes, whatever the socket is
- * bound to. One that has an IPv4 address inside is judged
- * outside and inside, and both have to be allowed: ::192.0.2.1, NAT64 (64:ff9b::/96, and
- * 64:ff9b:1::/48 at each place where the network may have put it), 6to4, Teredo (the
- * server's and the client's). Other prefixes that a network has made its own for this cannot
- * be known: deny them. To bind to 0.0.0.0 or :: is to bind to every address: a rule
- * has to allow that very address, and one that denies any address of the family denies it.
- * Port 0 of a bind is each of 32768 to 60999 (of vsock, of 1024 and above), one of which the
- * kernel chooses unless it is set up otherwise: rules have to allow them all, by one rule, and
- * one that denies any denies it. What has
- * no port (unix, packet and raw sockets) is allowed by rules for all ports, and denied
- * whatever their ports.
+ * loopback, and it is there that a connect or a send to them goes, whatever the socket is bound
+ * to. One that has an IPv4 address inside is judged outside and inside, and both have to be
+ * allowed: ::192.0.2.1, ::ffff:0:192.0.2.1, ISATAP (any network, 0:5efe:192.0.2.1 or
+ * 200:5efe:192.0.2.1), NAT64 (64:ff9b::/96, and 64:ff9b:1::/48 at each place where the network
+ * may have put it), 6to4, Teredo (the server's and the client's). Other prefixes that a network
+ * has made its own for this cannot be known: deny them. To bind to 0.0.0.0 or :: is to bind to
+ * every address: a rule has to allow that very address, and one that denies any address of the
+ * family denies it. Port 0 of a bind is each of 32768 to 60999 (of vsock, of 1024 and above),
+ * one of which the kernel chooses unless it is set up otherwise: rules have to allow them all,
+ * by one rule, and one that denies any denies it. What has no port (unix, packet and raw
+ * sockets) is allowed by rules for all ports, and denied whatever their ports.
  *
  * It guards a program against being steered (a URL that leads inside, a mistake in a
  * configuration); it is no wall against code in the same process. It judges addresses,

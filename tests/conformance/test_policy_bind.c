@@ -14,7 +14,7 @@ static void bind_goes_where_a_rule_allows(struct fixture *t)
 		{ "127.0.0.1:0", SOCK_STREAM, 0, 0 },
 		{ "127.0.0.2:0", SOCK_STREAM, -EACCES, 0 },
 		{ "127.0.0.3:0", SOCK_STREAM, -EACCES, 3 },
-		/* A rule for ports allows to let one be chosen, and does not deny it. */
+		/* One that denies ports below those that are chosen does not deny to choose. */
 		{ "127.0.0.4:0", SOCK_STREAM, 0, 0 },
 		{ "127.0.0.4:1", SOCK_STREAM, -EACCES, 5 },
 		{ "127.0.0.1:0", SOCK_DGRAM, -EACCES, 0 },

@@ -94,6 +94,10 @@ static void view_ipv6(struct views *v, const struct address *address, bool binds
 		view_ipv4(v, b + 12, binds);
 	if (begins(b, "\0\x64\xff\x9b\0\0\0\0\0\0\0\0", 12))
 		view_ipv4(v, b + 12, binds);
+	if (begins(b, "\0\0\0\0\0\0\0\0\xff\xff\0\0", 12))
+		view_ipv4(v, b + 12, binds);
+	if (begins(b + 8, "\0\0\x5e\xfe", 4) || begins(b + 8, "\2\0\x5e\xfe", 4))
+		view_ipv4(v, b + 12, binds);
 	if (begins(b, "\0\x64\xff\x9b\0\1", 6))
 		view_nat64_local(v, b, binds);
 	if (begins(b, "\x20\x02", 2))
