@@ -199,7 +199,8 @@ SOQ_API SOQ_MUST_CHECK int soq_policy_create(const struct soq_policy_rule *rules
  * loopback, private, link-local and shared addresses (the metadata services of clouds are
  * there), ULA, documentation, benchmarks, multicast, broadcast, reserved ones; nor by other
  * transports than IP. It is for programs that connect where others tell them to; narrow your
- * own with it.
+ * own with it. Public addresses of this machine itself are as public as others: whoever has
+ * such denies them.
  *
  * Result: 0 and `*policy_out`.
  * Errors: -EINVAL NULL, -ENOMEM no memory
