@@ -146,6 +146,13 @@ int soqi_policed_listen(const struct soq_socket *s)
 	return error != 0 ? error : judge(s, SOQ_POLICY_BIND, NULL, &local);
 }
 
+bool soqi_policed_may_keep(const struct soq_socket *s, const struct soq_endpoint *ep)
+{
+	uint32_t rule;
+
+	return ask(soqi_policy_of(s), NULL, s, SOQ_POLICY_BIND, NULL, ep, &rule) == 0;
+}
+
 static int peer_read(int fd, struct soq_endpoint *ep)
 {
 	socklen_t size_bytes = sizeof(ep->addr);

@@ -43,6 +43,9 @@ int soqi_policed_connect(const struct soq_socket *s, const struct soq_op *op);
 /* A listen without a bind binds: where a listener is to be is judged in any case. */
 int soqi_policed_listen(const struct soq_socket *s);
 
+/* Whether `s` may keep an address by a bind; no refusal if not. */
+bool soqi_policed_may_keep(const struct soq_socket *s, const struct soq_endpoint *ep);
+
 /*
  * Whether `s` may have an arrival. False also when its peer is gone already: then nobody can
  * tell who it was.

@@ -240,7 +240,8 @@ SOQ_API void soq_policy_release(struct soq_policy *policy);
  * none: an unnamed peer. `name`, unless it is NULL, is what a connect was asked for, by
  * soq_connect_name() or in struct soq_connect_list: a rule with that name allows all its
  * addresses which no other rule denies, or denies them; case and a dot at the end do not
- * count. Rules with names match no connect by address. With a
+ * count. Whoever answers for the name says where that is: deny what is inside, or narrow with
+ * soq_policy_public_only(). Rules with names match no connect by address. With a
  * name and no address the answer is about the name: whether it is denied.
  *
  * Result: 0 if it is allowed. `*rule_out`, unless it is NULL, is the number of the rule that

@@ -117,6 +117,33 @@ static void listening_after_a_failed_connect_is_binding(struct fixture *t)
 	soq_policy_release(policy);
 }
 
+/* A port that the connect took by itself is let go with the peer, not bound for everybody. */
+static void port_without_its_peer_is_a_bind(struct fixture *t)
+{
+	static const char *const binds[] = { "", "allow bind udp *" };
+	const struct soq_endpoint ep = endpoint("127.0.0.1:9");
+
+	for (unsigned i = 0; i < COUNT_OF(binds); i++) {
+		struct soq_policy *policy =
+			policy_of("default deny\nallow connect udp 127.0.0.1\n%s\n", binds[i]);
+		struct soq_socket *s;
+		struct soq_endpoint before, after;
+		uint32_t rule;
+
+		police(t, soq_policy_retain(policy));
+		s = policed(t, policy, AF_INET, SOCK_DGRAM, 0);
+		expect(soq_connect(s, &ep), 0);
+		expect(soq_socket_local(s, &before), 0);
+		expect(soq_disconnect(s, 0), 0);
+		expect(soq_socket_local(s, &after), 0);
+		expect(port_of(&after), i ? port_of(&before) : 0);
+		expect(refusals(t, s, &rule), 0);
+		expect(soq_close(s), 0);
+		run_until(t, stats_of(t).sockets == 0);
+		soq_policy_release(policy);
+	}
+}
+
 /* It would go on, and the next connect would be told that it is there. */
 static void connect_under_way_comes_with_its_peer(struct fixture *t)
 {
@@ -248,6 +275,7 @@ static const struct conf_case cases[] = {
 	SYNC_CASE(wildcard_connects_to_loopback_alone, "22c 22e"),
 	SYNC_CASE(wildcard_sends_to_loopback_alone, "22c 22e"),
 	SYNC_CASE(listening_after_a_failed_connect_is_binding, "22a"),
+	SYNC_CASE(port_without_its_peer_is_a_bind, "22a"),
 	CASE(connect_under_way_comes_with_its_peer, "22d"),
 	CASE(peer_that_nobody_can_tell_is_refused, "22d"),
 	CASE(socket_goes_on_where_its_rules_hold, "22d"),
