@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 
 static void refused(const struct soq_socket *s, uint32_t rule)
@@ -171,6 +172,15 @@ bool soqi_policed_arrival(const struct soq_socket *s, int fd)
 	return peer_read(fd, &peer) == 0 && judge(s, SOQ_POLICY_ACCEPT, NULL, &peer) == 0;
 }
 
+/* Of a vsock that is on its way somewhere only this shows: a fresh one calls itself writable. */
+static bool connects_unseen(const struct soq_socket *s)
+{
+	struct pollfd fd = { .fd = s->fd, .events = POLLOUT };
+
+	return s->family == AF_VSOCK && soqi_is_connection(s) && s->phase != SOQI_PHASE_LISTENING &&
+	       poll(&fd, 1, 0) == 0;
+}
+
 /*
  * The peer, also the one that a connect has not reached yet: that goes on whoever has the
  * socket by then. False: it has none; `*lost`: it has one that nobody can tell.
@@ -189,7 +199,7 @@ static bool peer_find(const struct soq_socket *s, struct soq_endpoint *ep, bool 
 		return true;
 	}
 	/* The kernel has no name for a peer with port 0. */
-	*lost = !soqi_is_connection(s) && s->phase == SOQI_PHASE_CONNECTED;
+	*lost = (!soqi_is_connection(s) && s->phase == SOQI_PHASE_CONNECTED) || connects_unseen(s);
 	return false;
 }
 

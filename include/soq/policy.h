@@ -265,7 +265,7 @@ SOQ_API SOQ_MUST_CHECK int soq_policy_judge(const struct soq_policy *policy, uin
  * Result: 0. On failure the socket is as it was.
  * Errors: -EINVAL  NULL, or the socket is on a loop: that has its own
  *         -EACCES  the policy refuses the peer or the local address it has, or it has a peer
- *                  that cannot be told (of datagrams, with port 0)
+ *                  that cannot be told (of datagrams, with port 0; of a vsock, connecting)
  *         -EBUSY   another thread is inside a call
  *         -E2BIG   as soq_policy_narrow()
  *         -ENOMEM  no memory

@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include "policy_kit.h"
 
+#include <poll.h>
+
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
 #endif
@@ -172,6 +174,34 @@ static void connect_under_way_comes_with_its_peer(struct fixture *t)
 	}
 }
 
+/* The kernel tells nothing of where that goes. A machine that there is not leaves it on its way. */
+static void vsock_connect_under_way_is_refused(struct fixture *t)
+{
+	const struct soq_endpoint ep = endpoint("vsock:4294967000:9");
+	struct soq_socket *s = NULL;
+	struct pollfd pending = { .fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0),
+				  .events = POLLOUT };
+	int result;
+
+	police(t, policy_of("default allow\ndeny connect vsock vsock:4294967000\n"));
+	if (pending.fd < 0) {
+		expect(errno, EAFNOSUPPORT);
+		return;
+	}
+	expect(soq_socket_adopt(t->loop, pending.fd, &s), 0);
+	expect(soq_socket_release(s), pending.fd);
+	expect(fcntl(pending.fd, F_SETFL, O_NONBLOCK), 0);
+	expect(connect(pending.fd, &ep.addr.any, ep.size_bytes), -1);
+	result = soq_socket_adopt(t->loop, pending.fd, &s);
+	/* Without a way to other machines it has failed already. */
+	if (poll(&pending, 1, 0) == 0)
+		expect(result, -EACCES);
+	if (result == 0)
+		expect(soq_close(s), 0);
+	else
+		close(pending.fd);
+}
+
 /* A peer with port 0 has no name in the kernel, and gets the datagrams all the same. */
 static void peer_that_nobody_can_tell_is_refused(struct fixture *t)
 {
@@ -277,6 +307,7 @@ static const struct conf_case cases[] = {
 	SYNC_CASE(listening_after_a_failed_connect_is_binding, "22a"),
 	SYNC_CASE(port_without_its_peer_is_a_bind, "22a"),
 	CASE(connect_under_way_comes_with_its_peer, "22d"),
+	CASE(vsock_connect_under_way_is_refused, "22d"),
 	CASE(peer_that_nobody_can_tell_is_refused, "22d"),
 	CASE(socket_goes_on_where_its_rules_hold, "22d"),
 	SYNC_CASE(chosen_port_is_any_of_those_it_may_be, "22a"),
