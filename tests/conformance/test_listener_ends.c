@@ -95,72 +95,6 @@ static void listener_may_be_closed_while_a_drain_lets_in(struct fixture *t)
 	close(fd);
 }
 
-static void drain_lets_in_no_more_than_the_limits(struct fixture *t)
-{
-	struct soq_listener_options options = options_of(t);
-	struct soq_listener *l;
-	struct soq_endpoint ep;
-	struct probe *drain = probe(t);
-	struct visit visits[4] = { 0 };
-	int fds[4];
-	int64_t begin_ns = now_ns();
-
-	options.accepts_per_second_max = 1;
-	l = listener_open(t, options);
-	ep = listener_start(l);
-	for (unsigned i = 0; i < COUNT_OF(fds); i++) {
-		fds[i] = raw_connect(&ep);
-		visit_await(t, l, &visits[i]);
-	}
-	started(drain, soq_listener_drain_async(l, &drain->op));
-	for (unsigned i = 0; i < COUNT_OF(fds); i++)
-		await(t, visits[i].p);
-	expect_end(visits[0].p, 0, 0);
-	expect_true((int64_t)look(l).accepted <= 1 + (now_ns() - begin_ns) / (1000 * MS));
-	for (unsigned i = 0; i < COUNT_OF(fds); i++) {
-		expect(soq_connection_end(&visits[i].place), 0);
-		if (visits[i].p->socket != NULL)
-			expect(soq_close(visits[i].p->socket), 0);
-		close(fds[i]);
-	}
-	await(t, drain);
-	expect_end(drain, 0, 0);
-	expect(soq_listener_close(l), 0);
-}
-
-/* A send that ended short tells why in the next send, not in the listener's shutdown. */
-static void connection_is_shut_behind_a_short_send(struct fixture *t)
-{
-	struct soq_listener_options options = options_of(t);
-	struct soq_listener *l;
-	struct soq_endpoint ep;
-	struct visit v = { 0 };
-	struct probe *receive = probe(t);
-	char *out = calloc(1, BIG_BYTES), in;
-	int64_t count;
-	int fd;
-
-	assert_non_null(out);
-	options.idle_ns = 1 * MS;
-	l = listener_open(t, options);
-	ep = listener_start(l);
-	fd = raw_connect(&ep);
-	visit_await(t, l, &v);
-	await(t, v.p);
-	expect(soq_socket_set_timeouts(v.p->socket, watchdog_ns(), 1 * MS), 0);
-	count = soq_send(v.p->socket, out, BIG_BYTES, 0);
-	expect_true(count > 0 && count < (int64_t)BIG_BYTES);
-	started(receive, soq_recv_async(v.p->socket, &receive->op, &in, 1, 0));
-	expect(soq_connection_set_phase(&v.place, SOQ_PHASE_IDLE), 0);
-	await(t, receive);
-	expect_end(receive, 0, 0);
-	expect(soq_send(v.p->socket, out, 1, 0), -ETIMEDOUT);
-	visit_end(&v);
-	expect(soq_listener_close(l), 0);
-	close(fd);
-	free(out);
-}
-
 static void on_other(const struct soq_event *event)
 {
 	struct meanwhile *m = event->op->user;
@@ -315,16 +249,47 @@ static void accept_that_does_not_wait_gets_who_is_there(struct fixture *t)
 	close(fd);
 }
 
+static void path_is_free_for_each_start(struct fixture *t)
+{
+	struct soq_listener_options options = options_of(t);
+	struct unix_folder folder;
+	struct soq_endpoint ep;
+	struct soq_listener *l = NULL;
+	struct visit v = { 0 }, late = { 0 };
+	int fd;
+
+	unix_folder_open(&folder);
+	unix_file(&folder, "s", &ep);
+	options.local = &ep;
+	options.peer_connections_max = 1;
+	expect(soq_listener_open(t->loop, &options, &l), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		expect(soq_listener_start(l), 0);
+		fd = raw_connect(&ep);
+		visit_await(t, l, &v);
+		await(t, v.p);
+		expect_end(v.p, 0, 0);
+		visit_await(t, l, &late);
+		settle(t);
+		expect(soq_listener_stop(l), 0);
+		visit_end(&v);
+		close(fd);
+	}
+	await(t, late.p);
+	expect(soq_listener_close(l), 0);
+	settle(t);
+	unix_folder_close(&folder);
+}
+
 static const struct conf_case cases[] = {
 	CASE(accept_may_end_while_a_drain_lets_in, ""),
 	CASE(listener_may_be_closed_while_a_drain_lets_in, ""),
-	CASE(drain_lets_in_no_more_than_the_limits, ""),
-	CASE(connection_is_shut_behind_a_short_send, ""),
 	CASE(client_of_a_cancelled_accept_is_the_next_ones, ""),
 	CASE(accept_after_the_end_of_all_ends_too, ""),
 	CASE(nothing_goes_on_when_nobody_accepts, ""),
 	CASE(starts_again_with_accepts_of_before_under_way, ""),
 	CASE(accept_that_does_not_wait_gets_who_is_there, ""),
+	CASE(path_is_free_for_each_start, ""),
 };
 
 CONF_GROUP(listener_ends, cases)
