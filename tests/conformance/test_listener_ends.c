@@ -288,7 +288,7 @@ static const struct conf_case cases[] = {
 	CASE(accept_after_the_end_of_all_ends_too, ""),
 	CASE(nothing_goes_on_when_nobody_accepts, ""),
 	CASE(starts_again_with_accepts_of_before_under_way, ""),
-	CASE(accept_that_does_not_wait_gets_who_is_there, ""),
+	CASE(accept_that_does_not_wait_gets_who_is_there, "6e"),
 	CASE(path_is_free_for_each_start, ""),
 };
 
