@@ -99,6 +99,8 @@ static void let_in(struct soq_listener *l, struct soq_socket *s)
 
 	if (soqi_peers_enter(l, s, &peer) != 0) {
 		l->refused++;
+		/* The rate is for the others: who is turned away may come as often as he likes. */
+		l->next_ns -= l->accept_ns;
 		(void)soq_abort(s);
 		return;
 	}

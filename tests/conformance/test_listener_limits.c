@@ -183,11 +183,41 @@ static void time_may_be_over_before_the_event_is_taken(struct fixture *t)
 	close(fd);
 }
 
+/* However often he comes: the rate is for those who are let in. */
+static void peer_that_is_turned_away_holds_up_nobody(struct fixture *t)
+{
+	struct soq_listener_options options = options_of(t);
+	struct soq_listener *l;
+	struct soq_endpoint ep;
+	struct visit visits[2] = { 0 };
+	int fds[5];
+
+	options.accepts_per_second_max = 2;
+	options.peer_connections_max = 1;
+	l = listener_open(t, options);
+	ep = listener_start(l);
+	for (unsigned i = 0; i < 4; i++)
+		fds[i] = client_of(&ep, 1);
+	fds[4] = client_of(&ep, 2);
+	visit_await(t, l, &visits[0]);
+	await(t, visits[0].p);
+	visit_await(t, l, &visits[1]);
+	await(t, visits[1].p);
+	expect(look(l).refused, 3);
+	expect(look(l).held_up, 0);
+	for (unsigned i = 0; i < COUNT_OF(visits); i++)
+		visit_end(&visits[i]);
+	expect(soq_listener_close(l), 0);
+	for (unsigned i = 0; i < COUNT_OF(fds); i++)
+		close(fds[i]);
+}
+
 static const struct conf_case cases[] = {
 	CASE(drain_lets_in_no_more_than_the_limits, ""),
 	CASE(connection_is_shut_behind_a_short_send, ""),
 	CASE(client_that_cannot_be_counted_is_turned_away, ""),
 	CASE(limits_may_be_as_large_as_they_like, ""),
+	CASE(peer_that_is_turned_away_holds_up_nobody, ""),
 	CASE(time_may_be_over_before_the_event_is_taken, ""),
 };
 
