@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Errors in words: one row for each errno Linux has. */
+/* Errors in words: one row for each errno Linux has, and for each of the resolver's. */
 #include <soq/error.h>
 
 #include <errno.h>
@@ -150,6 +150,14 @@ static const struct row rows[] = {
 	ROW(EHWPOISON, OTHER, "memory page has a hardware error"),
 };
 
+/* From SOQ_NAME_NOT_FOUND down. */
+static const struct row name_rows[] = {
+	{ "EAI_NONAME", "HostNotFound", "no such host" },
+	{ "EAI_AGAIN", "TryAgain", "no name server could answer: try again" },
+	{ "EAI_FAIL", "NoRecovery", "the resolver has failed" },
+	{ "EAI_NODATA", "NoData", "the host has no such address" },
+};
+
 static const struct row none = { "0", "Success", "no error" };
 static const struct row unknown = { "unknown", OTHER, "unknown error" };
 
@@ -159,6 +167,8 @@ static const struct row *find(int error)
 
 	if (error >= 0)
 		return &none;
+	if (error <= SOQ_NAME_NOT_FOUND && error >= SOQ_NAME_NO_DATA)
+		return &name_rows[SOQ_NAME_NOT_FOUND - error];
 	/* Before it is negated: the least int has no opposite. */
 	if (error < -last || rows[-error].name == NULL)
 		return &unknown;

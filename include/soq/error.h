@@ -10,11 +10,22 @@ extern "C" {
 #endif
 
 /*
- * These take what a call or an event has said: a negative errno. 0 and more are
- * counts and other results, no errors. All of them are tables that never change:
- * any number is answered, the strings live as long as the library is loaded, and
- * nobody has to give them back.
+ * These take what a call or an event has said: a negative errno, or one of
+ * enum soq_name_error. 0 and more are counts and other results, no errors. All of
+ * them are tables that never change: any number is answered, the strings live as long
+ * as the library is loaded, and nobody has to give them back.
  */
+
+/*
+ * What the system's resolver says of a name: results of the calls of soq/name.h alone, which
+ * no errno stands for and can be mistaken for. The numbers are those of .NET's SocketError.
+ */
+enum soq_name_error {
+	SOQ_NAME_NOT_FOUND = -11001, /* no such host; it will not help to ask again */
+	SOQ_NAME_TRY_AGAIN = -11002, /* no server answered, or none could: it may help */
+	SOQ_NAME_FAILED = -11003,    /* the resolver has failed, and will go on to */
+	SOQ_NAME_NO_DATA = -11004,   /* the host is there, but has no such address */
+};
 
 /* What kind of error it is, and so whose business. */
 enum soq_error_class {
@@ -38,7 +49,8 @@ SOQ_API const char *soq_error_name(int error);
 
 /**
  * The system's own name of an error: "ECONNRESET" for -ECONNRESET. Where a number
- * has two, it is EAGAIN, EOPNOTSUPP and EDEADLK.
+ * has two, it is EAGAIN, EOPNOTSUPP and EDEADLK. Of enum soq_name_error it is the name
+ * of getaddrinfo(3): "EAI_NONAME" for SOQ_NAME_NOT_FOUND.
  *
  * Result: the name, never NULL; "unknown" for a number that is no errno, and "0" for
  *         0 and more.

@@ -106,6 +106,31 @@ static struct soq_poll_entry *entry_of(struct soq_socket *s, uint32_t events)
 	return &entry;
 }
 
+/* A good question, new each time. */
+static struct soq_resolve *question_of(const char *host)
+{
+	static struct soq_resolve question;
+
+	question = (struct soq_resolve){ .size = sizeof(question),
+					 .host = host,
+					 .host_bytes = host != NULL ? strlen(host) : 4,
+					 .endpoints = &ep_out,
+					 .endpoint_max = 1 };
+	return &question;
+}
+
+/* A good host and port, new each time. */
+static struct soq_connect_name *name_of(const char *host, uint32_t port)
+{
+	static struct soq_connect_name name;
+
+	name = (struct soq_connect_name){ .size = sizeof(name),
+					  .host = host,
+					  .host_bytes = host != NULL ? strlen(host) : 4,
+					  .port = port };
+	return &name;
+}
+
 /* A good list, new each time. */
 static struct soq_connect_list *list_of(const struct soq_endpoint *endpoints, uint32_t count)
 {
@@ -140,6 +165,10 @@ CALL(connect_async, soq_connect_async(on->s, on->op, &bench.ep))
 CALL(connect, soq_connect(on->s, &bench.ep))
 CALL(connect_list_async, soq_connect_list_async(on->loop, on->op, list_of(&bench.ep, 1)))
 CALL(connect_list, soq_connect_list(on->loop, list_of(&bench.ep, 1), 0, &socket_out))
+CALL(resolve_async, soq_resolve_async(on->loop, on->op, question_of("192.0.2.1")))
+CALL(resolve, soq_resolve(on->loop, question_of("192.0.2.1"), 0))
+CALL(connect_name_async, soq_connect_name_async(on->loop, on->op, name_of("127.0.0.1", 9)))
+CALL(connect_name, soq_connect_name(on->loop, name_of("127.0.0.1", 9), 0, &socket_out))
 CALL(shutdown_async, soq_shutdown_async(on->s, on->op, SOQ_SHUTDOWN_SEND))
 CALL(shutdown, soq_shutdown(on->s, SOQ_SHUTDOWN_SEND))
 CALL(close, soq_close(on->s))
@@ -297,6 +326,10 @@ static const struct subject {
 	S(connect, SOCKET),
 	S(connect_list_async, LOOP | OP | STARTS),
 	S(connect_list, 0),
+	S(resolve_async, LOOP | OP | STARTS),
+	S(resolve, 0),
+	S(connect_name_async, LOOP | OP | STARTS),
+	S(connect_name, 0),
 	S(shutdown_async, SOCKET | OP | STARTS),
 	S(shutdown, SOCKET),
 	S(close, SOCKET),

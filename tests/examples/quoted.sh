@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# quoted.sh README WHOLE HEART: the first C block of README is WHOLE without its first two
-# lines, the second one is a part of HEART, word for word.
+# quoted.sh README WHOLE HEART...: the first C block of README is WHOLE without its first two
+# lines, and of each HEART another block is a part, word for word.
 set -eu
 
 # block N: the Nth C block.
@@ -9,18 +9,29 @@ block() {
 	awk -v n="$1" '/^```c$/ { on = ++count == n; next } /^```$/ { on = 0 } on' "$readme"
 }
 
-readme=$1
-[ "$(block 1)" = "$(tail -n +3 "$2")" ] || {
-	echo "$readme does not quote $2" >&2
+# quotes FILE: one of the other blocks is in it.
+quotes() {
+	n=2
+	while text=$(block "$n") && [ -n "$text" ]; do
+		case $(cat "$1") in
+		*"
+$text
+"*) return 0 ;;
+		esac
+		n=$((n + 1))
+	done
+	return 1
+}
+
+readme=$1 whole=$2
+shift 2
+[ "$(block 1)" = "$(tail -n +3 "$whole")" ] || {
+	echo "$readme does not quote $whole" >&2
 	exit 1
 }
-heart=$(block 2)
-case $(cat "$3") in
-*"
-$heart
-"*) [ -n "$heart" ] ;;
-*)
-	echo "$readme does not quote $3" >&2
-	exit 1
-	;;
-esac
+for heart; do
+	quotes "$heart" || {
+		echo "$readme does not quote $heart" >&2
+		exit 1
+	}
+done

@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -198,5 +199,109 @@ def unix():
 		assert not os.path.exists(path)
 
 
+class Talker:
+	"""One in the chat, who is in it when this returns."""
+
+	def __init__(self, server, receive_bytes=None):
+		self.connection = socket.socket()
+		self.connection.settimeout(PATIENCE)
+		if receive_bytes is not None:
+			self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+		self.connection.connect(server.address)
+		self.file = self.connection.makefile("rb")
+		self.number = int(self.file.readline().split()[0])
+
+	def hear(self):
+		"""The next line; that those are here who came before it may be told late."""
+		while line := self.file.readline().decode().rstrip("\n"):
+			if not line.endswith(" is here") or int(line.split()[0]) > self.number:
+				break
+		return line
+
+	def say(self, text):
+		self.connection.sendall(text.encode() + b"\n")
+
+	def go(self):
+		self.file.close()
+		self.connection.close()
+
+
+def arrive(server, count):
+	"""Each hears those that come after it."""
+	talkers = []
+	for _ in range(count):
+		talkers.append(Talker(server))
+		for talker in talkers[:-1]:
+			assert talker.hear() == "%d is here" % talkers[-1].number
+	return talkers
+
+
+def chat_lines(talkers):
+	"""Everybody speaks at once: each hears all others, each of them in order, and not itself."""
+	lines = 20
+	for i in range(lines):
+		for talker in talkers:
+			talker.say("line %d\0" % i)
+	for talker in talkers:
+		heard = {}
+		for _ in range(lines * (len(talkers) - 1)):
+			number, text = talker.hear().split(": ")
+			heard.setdefault(int(number), []).append(text)
+		assert heard == {other.number: ["line %d\0" % i for i in range(lines)]
+			for other in talkers if other is not talker}, heard
+
+
+def chat_leave(talkers, how):
+	"""One leaves somehow: all that stay are told once, and nothing else."""
+	gone = talkers.pop(0)
+	how(gone)
+	for talker in talkers:
+		assert talker.hear() == "%d has left" % gone.number
+	gone.go()
+
+
+def reset(talker):
+	talker.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+	talker.go()
+
+
+def chat_slow(server, talkers):
+	"""One that does not read has to leave, and holds nobody up."""
+	slow = Talker(server, 4096)
+	for talker in talkers:
+		assert talker.hear() == "%d is here" % slow.number
+	told = set()
+	while len(told) < len(talkers):
+		talkers[0].say("x" * 1000)
+		for talker in talkers[1:]:
+			heard = talker.hear()
+			while heard == "%d has left" % slow.number:
+				told.add(talker)
+				heard = talker.hear()
+			assert heard == "%d: %s" % (talkers[0].number, "x" * 1000), heard
+		if len(told) == len(talkers) - 1:
+			assert talkers[0].hear() == "%d has left" % slow.number
+			told.add(talkers[0])
+	slow.go()
+
+
+def chat():
+	with served("chat", "127.0.0.1:0", "4") as server:
+		talkers = arrive(server, 12)
+		chat_lines(talkers)
+		chat_leave(talkers, Talker.go)
+		chat_leave(talkers, reset)
+		chat_leave(talkers, lambda talker: talker.connection.sendall(b"no end of line") or talker.go())
+		chat_leave(talkers, lambda talker: talker.say("y" * 2000))
+		chat_slow(server, talkers)
+		chat_lines(talkers)
+		server.process.terminate()
+		for talker in talkers:
+			with contextlib.suppress(ConnectionResetError):
+				while heard := talker.hear():
+					assert heard.endswith(" has left"), heard
+			talker.go()
+
+
 {"sync": sync, "async": asynchronous, "records": records, "eom": eom, "time": time,
-	"udp": udp, "select": select, "unix": unix}[CASE]()
+	"udp": udp, "select": select, "unix": unix, "chat": chat}[CASE]()

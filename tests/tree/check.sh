@@ -32,11 +32,12 @@ check_includes() {
 	forbid 'only src/uring/ includes its own headers' '"((\.\./)*src/)?uring/' src/*.[ch]
 	if [ -d src/net ]; then
 		forbid 'helpers stand on <soq/...>, with their own headers and util.h' '"(\.\./([^u]|u[^t])|[^".]*/)' src/net
+		forbid 'the core knows no helper' '"((\.\./)*src/)?net/' src/*.[ch] src/uring fallback
 		forbid 'helpers know no io_uring' '<(liburing|linux/io_uring)' src/net
 	fi
 	# Outside: nothing of src/ or fallback/, by path or by a name found there.
 	local private
-	private=$(cd src && ls *.h uring/*.h ../fallback/*.h | sed 's,.*/,,' | sort -u | paste -sd'|' | sed 's/\./\\./g')
+	private=$(cd src && ls *.h uring/*.h net/*.h ../fallback/*.h | sed 's,.*/,,' | sort -u | paste -sd'|' | sed 's/\./\\./g')
 	for folder in tests/conformance tests/examples tests/support tests/interop tests/netns perf; do
 		[ -d "$folder" ] || continue
 		forbid "$folder sees only include/" '"[^"]*(src|fallback)/' "$folder"

@@ -144,6 +144,31 @@ static void what_is_no_error_is_none(void **state)
 	}
 }
 
+/* What no errno stands for. */
+static void resolvers_errors_have_names_of_their_own(void **state)
+{
+	static const struct {
+		int error;
+		const char *name, *errno_name, *text;
+	} rows[] = {
+		{ -11000, "SocketError", "unknown", "unknown error" },
+		{ SOQ_NAME_NOT_FOUND, "HostNotFound", "EAI_NONAME", "no such host" },
+		{ SOQ_NAME_TRY_AGAIN, "TryAgain", "EAI_AGAIN",
+		  "no name server could answer: try again" },
+		{ SOQ_NAME_FAILED, "NoRecovery", "EAI_FAIL", "the resolver has failed" },
+		{ SOQ_NAME_NO_DATA, "NoData", "EAI_NODATA", "the host has no such address" },
+		{ -11005, "SocketError", "unknown", "unknown error" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_string_equal(soq_error_name(rows[i].error), rows[i].name);
+		assert_string_equal(soq_error_errno_name(rows[i].error), rows[i].errno_name);
+		assert_string_equal(soq_error_text(rows[i].error), rows[i].text);
+		assert_int_equal(soq_error_class_of(rows[i].error), SOQ_ERROR_SOCKET);
+	}
+}
+
 static void any_number_is_answered(void **state)
 {
 	static const int numbers[] = { -NUMBER_MAX - 1, -65536, INT_MIN + 1, INT_MIN };
@@ -165,6 +190,7 @@ int main(void)
 		cmocka_unit_test(texts_are_words_and_no_two_are_the_same),
 		cmocka_unit_test(classes_keep_three_things_apart),
 		cmocka_unit_test(what_is_no_error_is_none),
+		cmocka_unit_test(resolvers_errors_have_names_of_their_own),
 		cmocka_unit_test(any_number_is_answered),
 	};
 
