@@ -390,11 +390,32 @@ static void black_hole_is_passed_over(struct fixture *t)
 	trial_close(&x);
 }
 
-/* 250 ms if nothing was said, and not 50 more: as the loop's own timer has them. */
+/* How long this thread has been ready to run and had no processor; 0 if the kernel does not count. */
+static int64_t held_up_ns(void)
+{
+	FILE *file = fopen("/proc/thread-self/schedstat", "re");
+	char text[96] = "", *rest;
+	int64_t ns = 0;
+
+	if (!file)
+		return 0;
+	/* The time that it ran, the time that it waited, and how often. */
+	if (fgets(text, sizeof(text), file)) {
+		(void)strtoll(text, &rest, 10);
+		ns = strtoll(rest, NULL, 10);
+	}
+	fclose(file);
+	return ns;
+}
+
+/*
+ * 250 ms if nothing was said, and not 50 more: as the loop's own timer has them, without the
+ * time that others had the processor.
+ */
 static void second_family_answers_within_300_ms(struct fixture *t)
 {
 	struct probe *p = probe(t), *slept = probe(t);
-	int64_t slept_ns;
+	int64_t slept_ns, held_ns;
 	struct trial x;
 
 	black_hole_open(t, &x);
@@ -404,8 +425,10 @@ static void second_family_answers_within_300_ms(struct fixture *t)
 	started(slept, soq_sleep_async(t->loop, &slept->op, 240 * MS));
 	await(t, slept);
 	slept_ns = now_ns();
+	held_ns = held_up_ns();
 	await(t, p);
 	expect_end(p, 0, 0);
+	slept_ns += held_up_ns() - held_ns;
 	expect_true(now_ns() - slept_ns < 60 * MS * (int64_t)env_number("SOQ_TEST_SLOW", 1));
 	expect_through(t, &x, p->socket, -ECANCELED);
 	trial_close(&x);
