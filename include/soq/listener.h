@@ -54,6 +54,15 @@ struct soq_connection {
 	} priv;
 };
 
+/*
+ * Flags of a listener. A server that ended by force leaves its unix path, and no other can
+ * bind to it. With this the next start removes it, if it is a socket of this user's on which
+ * nobody listens, in a folder that is this user's or root's and where others may not
+ * write, or remove what is not theirs (as in /tmp); else it is -EADDRINUSE as ever.
+ * Listeners that start at the same time keep each other out by flock(2) on the folder.
+ */
+#define SOQ_LISTENER_TAKE_PATH (1u << 0)
+
 /**
  * What a listener shall be. Begin with `= { .size = sizeof(struct soq_listener_options) }`; 0
  * is the default of each, and of a limit that there is none.
@@ -68,7 +77,7 @@ struct soq_listener_options {
 	uint32_t connections_max;             /* at a time */
 	uint32_t peer_connections_max;   /* at a time of one IPv4 address, or one /64 of IPv6 */
 	uint32_t accepts_per_second_max; /* and as many at once, after a quiet second */
-	uint32_t reserved0;              /* must be 0 */
+	uint32_t flags;                  /* SOQ_LISTENER_* */
 	int64_t header_ns;               /* see enum soq_phase */
 	int64_t idle_ns;
 	const struct soq_allocator *allocator; /* copied; default is the C library's */
@@ -80,8 +89,8 @@ struct soq_listener_options {
  *
  * Result: 0 and `*listener_out`; on failure it is untouched.
  * Errors: -EINVAL  NULL, a `size` this library does not know, a port above 65535, both
- *                  `local` and `port`, `local` is "none", options without memory, a time
- *                  below 0, a reserved field that is not 0
+ *                  `local` and `port`, `local` is "none", unknown flags, options without
+ *                  memory, a time below 0, a reserved field that is not 0
  *         -ENOMEM
  *         -ECHILD, -EXDEV  as for every call
  * Owner:  close it with soq_listener_close(). What `options` points to is copied, but for

@@ -54,7 +54,7 @@ static int options_check(const struct soq_listener_options *o)
 	if (o->size < OPTIONS_SIZE_MIN || o->size > sizeof(*o) || o->port > PORT_MAX ||
 	    (o->local != NULL && (o->port != 0 || o->local->size_bytes == 0)) ||
 	    (o->option_count > 0 && o->options == NULL) || o->header_ns < 0 || o->idle_ns < 0 ||
-	    o->reserved0 != 0)
+	    (o->flags & ~SOQ_LISTENER_TAKE_PATH) != 0)
 		return -EINVAL;
 	for (size_t i = 0; i < sizeof(o->reserved) / sizeof(o->reserved[0]); i++)
 		if (o->reserved[i] != 0)
@@ -88,6 +88,7 @@ int soq_listener_open(struct soq_loop *loop, const struct soq_listener_options *
 		.options = (struct soq_option_raw *)(l + 1),
 		.option_count = options->option_count,
 		.port = options->port,
+		.flags = options->flags,
 		.backlog = options->backlog,
 		.connections_max = options->connections_max,
 		.peer_connections_max = options->peer_connections_max,
@@ -162,10 +163,13 @@ static int socket_open(struct soq_listener *l, struct soq_socket **s_out)
 
 		error = soq_option_set(s, raw->level, raw->name, raw->value, raw->size_bytes);
 	}
-	if (error == 0)
+	if (error == 0 && (l->flags & SOQ_LISTENER_TAKE_PATH)) {
+		error = soqi_listener_take_path(s, &local, l->backlog);
+	} else if (error == 0) {
 		error = soq_bind(s, &local);
-	if (error == 0)
-		error = soq_listen(s, l->backlog);
+		if (error == 0)
+			error = soq_listen(s, l->backlog);
+	}
 	if (error == 0)
 		*s_out = s;
 	else

@@ -63,6 +63,7 @@ struct soq_listener {
 	struct soq_option_raw *options;
 	uint32_t option_count;
 	uint32_t port;
+	uint32_t flags;
 	int backlog;
 	uint32_t connections_max, peer_connections_max;
 	int64_t accept_ns; /* between two accepts, on average; 0: no limit */
@@ -110,6 +111,9 @@ void soqi_connection_begin(struct soq_connection *c, struct soq_socket *s);
 void soqi_connections_drain(struct soq_listener *l);
 void soqi_clocks_init(struct soq_listener *l, int64_t header_ns, int64_t idle_ns);
 void soqi_clocks_stop(struct soq_listener *l);
+
+/* listener_path.c. Binds and listens; a unix path that was left is removed before. */
+int soqi_listener_take_path(struct soq_socket *s, const struct soq_endpoint *ep, int backlog);
 
 /* listener_peers.c. One more connection of the socket's peer: 0 and `*peer_out`, or -EUSERS. */
 int soqi_peers_enter(struct soq_listener *l, struct soq_socket *s, struct soqi_peer **peer_out);

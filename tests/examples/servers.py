@@ -135,17 +135,17 @@ def slow_reader(address):
 
 
 def refused():
-	"""A target that is not there: a reset, not an end."""
-	with socket.create_server(("127.0.0.1", 0)) as gone:
-		text = "127.0.0.1:%d" % gone.getsockname()[1]
-	server = Server(PROXY, "127.0.0.1:0", text)
-	try:
-		for _ in range(3):
-			with contextlib.suppress(ConnectionResetError), connect(server.address) as connection:
-				connection.recv(1)
-				raise AssertionError("the end of a stream that never was")
-	finally:
-		server.end()
+	"""A target that is not there: a reset, not an end. Its port is held, so that nobody takes it."""
+	with socket.socket() as silent:
+		silent.bind(("127.0.0.1", 0))
+		server = Server(PROXY, "127.0.0.1:0", "127.0.0.1:%d" % silent.getsockname()[1])
+		try:
+			for _ in range(3):
+				with contextlib.suppress(ConnectionResetError), connect(server.address) as connection:
+					connection.recv(1)
+					raise AssertionError("the end of a stream that never was")
+		finally:
+			server.end()
 
 
 def load(address):
