@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Accepting: sockets that arrive, and waiting when there is no room for them. */
 #include "detached.h"
+#include "policed.h"
 #include "trace.h"
 
 #include <assert.h>
@@ -27,6 +28,10 @@ void soqi_accept_arrived(struct soq_loop *loop, struct soq_socket *s, struct soq
 	if (fd < 0)
 		return;
 	if (s->state != SOQI_SOCKET_OPEN) {
+		drop(fd);
+		return;
+	}
+	if (soqi_unlikely(loop->policy != NULL) && !soqi_policed_arrival(s, fd)) {
 		drop(fd);
 		return;
 	}

@@ -3,6 +3,7 @@
 #include "descriptors.h"
 #include "detached.h"
 #include "option.h"
+#include "policed.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -176,7 +177,10 @@ int soq_socket_adopt(struct soq_loop *loop, int fd, struct soq_socket **s_out)
 	soqi_socket_is(s, fd, family, type, protocol);
 	s->nonblocking = (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0;
 	state_read(s);
-	error = place_prepare(s, loop);
+	if (loop != NULL && soqi_unlikely(loop->policy != NULL))
+		error = soqi_policed_come(s, loop);
+	if (error == 0)
+		error = place_prepare(s, loop);
 	if (error != 0) {
 		place_free(s);
 		return error;
@@ -259,6 +263,8 @@ static int move(struct soq_socket *s, struct soq_loop *loop, struct soq_socket *
 	to->error = s->error;
 	to->shut_send = s->shut_send;
 	to->credentials = s->credentials;
+	if (loop == NULL && s->loop != NULL)
+		soqi_detached_policy_give(to, soq_policy_retain(s->loop->policy));
 	if (s->family == AF_INET)
 		to->multicast_interface = s->multicast_interface;
 	memcpy(to->bytes, s->bytes, sizeof(to->bytes));
@@ -296,5 +302,10 @@ int soq_socket_attach(struct soq_loop *loop, struct soq_socket *s, struct soq_so
 	error = soqi_loop_check(loop);
 	if (error == 0)
 		error = soqi_detached_quiet(s);
+	/* Nothing it may not do comes to be allowed by that. */
+	if (error == 0 && !soqi_policy_within(loop->policy, soqi_detached_policy(s)))
+		error = -EACCES;
+	if (error == 0 && soqi_unlikely(loop->policy != NULL))
+		error = soqi_policed_come(s, loop);
 	return error != 0 ? error : move(s, loop, s_out);
 }

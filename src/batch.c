@@ -4,6 +4,7 @@
 
 #include "descriptors.h"
 #include "own.h"
+#include "policed.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,6 +15,9 @@
  */
 #define CALLS_MAX 16u
 
+/* Messages of one call under a policy: each address is copied to the stack. */
+#define POLICED_MESSAGES 16u
+
 struct soq_message *soqi_batch_current(const struct soq_op *op)
 {
 	if (op->priv.flags & SOQI_OP_BATCH)
@@ -23,7 +27,7 @@ struct soq_message *soqi_batch_current(const struct soq_op *op)
 
 bool soqi_batch_serves_messages(const struct soq_socket *s, const struct soq_op *op)
 {
-	if (op->priv.flags & SOQI_OP_BATCH)
+	if (op->priv.flags & (SOQI_OP_BATCH | SOQI_OP_POLICED))
 		return true;
 	if (s->family == AF_UNIX)
 		return soqi_descriptors_serve(s, op->priv.message);
@@ -120,16 +124,28 @@ int soqi_batch_call(int fd, struct mmsghdr *headers, unsigned count, int flags)
 
 /* The messages from `m` on in one call, up to one that is to be cut, or has descriptors. */
 static int32_t chunk_send(const struct soq_socket *s, struct soq_message *m, unsigned max,
-			  struct soqi_batch_room *room, int flags, enum soqi_split split)
+			  struct soqi_batch_room *room, int flags, enum soqi_split split,
+			  bool counts)
 {
+	SOQI_UNINITIALIZED struct soq_endpoint copies[POLICED_MESSAGES];
+	bool policed = soqi_is_policed(s);
+	unsigned most = policed ? POLICED_MESSAGES : SOQI_BATCH_MESSAGES;
 	unsigned count = 0;
-	int sent;
+	int sent = 0;
 
-	for (; count < max && count < SOQI_BATCH_MESSAGES; count++) {
+	for (; count < max && count < most; count++) {
 		if (soqi_split_is_here(&m[count], split) || soqi_descriptors_serve(s, &m[count]))
 			break;
 		soqi_message_header(s, &m[count], false, ~0u, &room->headers[count].msg_hdr);
+		if (!policed)
+			continue;
+		sent = soqi_policed_header(s, &room->headers[count].msg_hdr, &copies[count],
+					   counts && count == 0);
+		if (sent != 0)
+			break;
 	}
+	if (count == 0 && sent != 0)
+		return sent;
 	soqi_batch_borrow(s, m, count, false);
 	sent = soqi_batch_call(s->fd, room->headers, count, flags);
 	soqi_batch_borrow(s, m, count, true);
@@ -176,13 +192,16 @@ static int32_t batch_send(const struct soq_socket *s, struct soq_op *op,
 		bool here = op->priv.segment_offset > 0 || soqi_split_is_here(&m[done], split);
 		int32_t sent;
 
+		/* Judged by itself, it is to be the first of its call: refused once. */
+		if (soqi_is_policed(s) && done > 0 && (here || soqi_descriptors_serve(s, &m[done])))
+			break;
 		if (here)
 			sent = next_in_pieces(s, op, &m[done], room);
 		else if (soqi_descriptors_serve(s, &m[done]))
 			sent = next_alone(s, &m[done]);
 		else
 			sent = chunk_send(s, &m[done], left - done, room, soqi_send_route(op),
-					  split);
+					  split, done == 0);
 		if (sent < 0)
 			return done > 0 ? (int32_t)done : sent;
 		done += (unsigned)sent;
@@ -263,9 +282,22 @@ static int32_t receive_message(const struct soq_socket *s, struct soq_op *op, in
 	return got;
 }
 
+/* Messages that go other ways than a call of their own, where they are judged as well. */
+static bool is_cut_here(const struct soq_socket *s, const struct soq_op *op, enum soqi_split split)
+{
+	const struct soq_message *message = op->priv.message;
+
+	if (message == NULL)
+		return false;
+	return op->priv.moved > 0 || soqi_descriptors_serve(s, message) ||
+	       soqi_split_is_here(message, split);
+}
+
 int32_t soqi_batch_try(const struct soq_socket *s, struct soq_op *op, struct soqi_batch_room *room,
 		       int flags, enum soqi_split split)
 {
+	if ((op->priv.flags & SOQI_OP_POLICED) && !is_cut_here(s, op, split))
+		return soqi_policed_send(s, op);
 	if (!(op->priv.flags & SOQI_OP_BATCH) && s->family == AF_UNIX)
 		return op->priv.kind == SOQI_KIND_SEND ? soqi_descriptors_send(s, op->priv.message)
 						       : receive_message(s, op, flags);
@@ -297,7 +329,8 @@ int32_t soqi_batch_serve(struct soq_socket *s, struct soqi_lane *lane)
 	if (result < 0)
 		soqi_judge_note(s, result);
 	/* A message of a unix socket by itself counts in bytes, and is one call. */
-	lane->spent = (s->family != AF_UNIX || (op->priv.flags & SOQI_OP_BATCH)) &&
+	lane->spent = ((s->family != AF_UNIX && !(op->priv.flags & SOQI_OP_POLICED)) ||
+		       (op->priv.flags & SOQI_OP_BATCH)) &&
 		      result >= (int32_t)(CALLS_MAX * SOQI_BATCH_MESSAGES);
 	loop->stats.requests++;
 	loop->stats.completions += result != -EAGAIN;

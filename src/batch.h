@@ -32,7 +32,9 @@ bool soqi_batch_serves_messages(const struct soq_socket *s, const struct soq_op 
 static inline bool soqi_batch_serves(const struct soq_socket *s, const struct soq_op *op)
 {
 	return (op->priv.kind == SOQI_KIND_SEND || op->priv.kind == SOQI_KIND_RECV) &&
-	       soqi_unlikely(soqi_has_messages(op)) && soqi_batch_serves_messages(s, op);
+	       soqi_unlikely((op->priv.flags &
+			      (SOQI_OP_BATCH | SOQI_OP_MESSAGE | SOQI_OP_POLICED)) != 0) &&
+	       soqi_batch_serves_messages(s, op);
 }
 
 /* The checks of a batch's start; the messages as they are sent or received one by one. */

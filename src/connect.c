@@ -2,6 +2,7 @@
 /* Connecting, and what waits behind a connect. */
 #include "detached.h"
 #include "endpoint.h"
+#include "policed.h"
 #include "trace.h"
 
 #include <errno.h>
@@ -158,6 +159,8 @@ void soqi_connect_begin(struct soq_socket *s, struct soq_op *op, const struct so
 {
 	op->priv.socket = s;
 	op->priv.data = ep;
+	if (soqi_unlikely(s->loop->policy != NULL))
+		op->priv.data = soqi_policed_keep(s->loop, ep);
 	soqi_op_start_lane(s, &s->lane[SOQI_LANE_SEND], op);
 	/* A disconnect may be before it, which has not had its turn. */
 	if (s->phase != SOQI_PHASE_FRESH)
@@ -170,7 +173,7 @@ void soqi_connect_begin(struct soq_socket *s, struct soq_op *op, const struct so
 		soqi_trace_start(s->loop, SOQ_TRACE_CONNECT, s, op, 0);
 }
 
-void soqi_connect_ended(struct soq_loop *loop, struct soq_socket *s, const struct soq_op *op,
+void soqi_connect_ended(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op,
 			int64_t result)
 {
 	loop->stats.connects_in_flight--;
@@ -181,6 +184,10 @@ void soqi_connect_ended(struct soq_loop *loop, struct soq_socket *s, const struc
 	SOQI_PROBE_END(connect_stop, s, op, result);
 	if (soqi_unlikely(loop->traces))
 		soqi_trace_stop(loop, SOQ_TRACE_CONNECT, s, op, result);
+	if (soqi_unlikely(loop->policy != NULL)) {
+		soqi_policed_leave(loop, op->priv.data);
+		op->priv.data = NULL;
+	}
 }
 
 int soq_connect_async(struct soq_socket *s, struct soq_op *op, const struct soq_endpoint *ep)
@@ -206,7 +213,7 @@ int soq_connect(struct soq_socket *s, const struct soq_endpoint *ep)
 	if (ep == NULL)
 		return -EINVAL;
 	if (soqi_is_detached(s))
-		return soqi_detached_connect(s, ep, NULL);
+		return soqi_detached_connect(s, ep, NULL, NULL);
 	error = soqi_start_check(s, &op);
 	if (error == 0)
 		error = soqi_connect_check(s, ep);

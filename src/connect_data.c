@@ -154,7 +154,7 @@ static int64_t detached(struct soq_socket *s, const struct soq_endpoint *ep, con
 	if (s->send_timeout_ns >= 0)
 		op.deadline_ns = soqi_after_ns(soqi_now_ns(), s->send_timeout_ns);
 	soqi_detached_unlock(s);
-	result = soqi_detached_connect(s, ep, &op);
+	result = soqi_detached_connect(s, ep, &op, NULL);
 	sent = (size_t)op.priv.segment_offset;
 	if (result != 0 || sent == size_bytes)
 		return result != 0 ? result : (int64_t)sent;

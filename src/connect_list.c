@@ -10,6 +10,7 @@
 #include "detached.h"
 
 #include <errno.h>
+#include <soq/policy.h>
 
 /* The first release's size: a program built against it must go on working. */
 #define LIST_SIZE_MIN sizeof(struct soq_connect_list)
@@ -17,13 +18,15 @@
 /* SOCK_PACKET; above it are flags. */
 #define TYPE_MAX 10
 
-static int list_check(const struct soq_connect_list *list)
+static int list_check(const struct soq_loop *loop, const struct soq_connect_list *list)
 {
 	if (list == NULL || list->size < LIST_SIZE_MIN || list->size > sizeof(*list))
 		return -EINVAL;
 	if (list->endpoint_count == 0 || list->endpoints == NULL ||
 	    (list->option_count > 0 && list->options == NULL) || list->reserved0 != 0 ||
 	    list->type < 0 || list->type > TYPE_MAX)
+		return -EINVAL;
+	if (loop != NULL && list->policy != NULL)
 		return -EINVAL;
 	for (size_t i = 0; i < sizeof(list->reserved) / sizeof(list->reserved[0]); i++)
 		if (list->reserved[i] != 0)
@@ -69,7 +72,9 @@ static int socket_make(struct soq_loop *loop, const struct soq_connect_list *lis
 	error = soq_socket_open(loop, ep->addr.any.sa_family, list->type, list->protocol, &s);
 	if (error != 0)
 		return error;
-	error = options_set(s, list);
+	error = list->policy != NULL ? soq_socket_set_policy(s, list->policy) : 0;
+	if (error == 0)
+		error = options_set(s, list);
 	if (error == 0)
 		error = soqi_connect_check(s, ep);
 	if (error != 0)
@@ -178,7 +183,7 @@ static int start(struct soq_loop *loop, struct soq_op *op, const struct soq_conn
 	int error = soqi_start_check_loop(loop, op);
 
 	if (error == 0)
-		error = list_check(list);
+		error = list_check(loop, list);
 	if (error != 0)
 		return error;
 	errors_clear(list);
@@ -224,7 +229,7 @@ static int attempt_detached(const struct soq_connect_list *list, uint32_t index,
 	if (error != 0)
 		return error;
 	s->send_timeout_ns = until_ns == SOQI_FOREVER || left_ns > 0 ? left_ns : 0;
-	error = soqi_detached_connect(s, &list->endpoints[index], NULL);
+	error = soqi_detached_connect(s, &list->endpoints[index], NULL, list->name);
 	if (error != 0) {
 		(void)soqi_detached_close(s, true);
 		return error;
@@ -238,7 +243,7 @@ static int detached(const struct soq_connect_list *list, int64_t timeout_ns,
 		    struct soq_socket **s_out)
 {
 	int64_t until_ns = soqi_until(timeout_ns);
-	int error = list_check(list);
+	int error = list_check(NULL, list);
 
 	if (error != 0)
 		return error;

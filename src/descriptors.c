@@ -5,6 +5,7 @@
 #include "ancillary.h"
 #include "batch.h"
 #include "detached.h"
+#include "policed.h"
 
 #include <errno.h>
 #include <soq/stream.h>
@@ -81,10 +82,17 @@ int32_t soqi_descriptors_send(const struct soq_socket *s, struct soq_message *me
 {
 	size_t size_bytes = message->descriptor_count * sizeof(int);
 	union soqi_control control;
+	struct soq_endpoint copy;
 	struct msghdr header;
 	ssize_t sent;
 
 	soqi_message_header(s, message, false, 0, &header);
+	if (soqi_is_policed(s)) {
+		int error = soqi_policed_header(s, &header, &copy, true);
+
+		if (error != 0)
+			return error;
+	}
 	memset(&control, 0, CMSG_SPACE(size_bytes));
 	control.head.cmsg_len = CMSG_LEN(size_bytes);
 	control.head.cmsg_level = SOL_SOCKET;

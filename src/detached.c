@@ -10,6 +10,7 @@
 #include "descriptors.h"
 #include "endpoint.h"
 #include "parts.h"
+#include "policed.h"
 #include "trace.h"
 
 #include <assert.h>
@@ -24,10 +25,13 @@
 struct soqi_detached {
 	struct soq_socket s; /* first: a handle is this */
 	pthread_mutex_t lock;
-	pthread_cond_t told;   /* a call has got its answer, or left */
-	uint64_t answers[2];   /* errors and ends that calls met, by direction, ever */
-	unsigned transfers[2]; /* threads inside one, by direction */
-	unsigned inside;       /* threads inside any call */
+	pthread_cond_t told;       /* a call has got its answer, or left */
+	uint64_t answers[2];       /* errors and ends that calls met, by direction, ever */
+	unsigned transfers[2];     /* threads inside one, by direction */
+	unsigned inside;           /* threads inside any call */
+	struct soq_policy *policy; /* or NULL; changes only with nobody inside */
+	uint32_t refusals;         /* atomic, with the next */
+	uint32_t refused_rule;
 };
 
 static struct soqi_detached *of(struct soq_socket *s)
@@ -57,7 +61,35 @@ void soqi_detached_free(struct soq_socket *s)
 
 	(void)pthread_cond_destroy(&d->told);
 	(void)pthread_mutex_destroy(&d->lock);
+	soq_policy_release(d->policy);
 	free(d);
+}
+
+/* A send asks before it is inside. */
+struct soq_policy *soqi_detached_policy(const struct soq_socket *s)
+{
+	return __atomic_load_n(&of((struct soq_socket *)(uintptr_t)s)->policy, __ATOMIC_ACQUIRE);
+}
+
+void soqi_detached_policy_give(struct soq_socket *s, struct soq_policy *policy)
+{
+	__atomic_store_n(&of(s)->policy, policy, __ATOMIC_RELEASE);
+}
+
+void soqi_detached_refused(const struct soq_socket *s, uint32_t rule)
+{
+	struct soqi_detached *d = of((struct soq_socket *)(uintptr_t)s);
+
+	__atomic_store_n(&d->refused_rule, rule, __ATOMIC_RELAXED);
+	(void)__atomic_fetch_add(&d->refusals, 1, __ATOMIC_RELEASE);
+}
+
+void soqi_detached_refusals(const struct soq_socket *s, uint32_t *count_out, uint32_t *rule_out)
+{
+	struct soqi_detached *d = of((struct soq_socket *)(uintptr_t)s);
+
+	*count_out = __atomic_load_n(&d->refusals, __ATOMIC_ACQUIRE);
+	*rule_out = __atomic_load_n(&d->refused_rule, __ATOMIC_RELAXED);
 }
 
 void soqi_detached_lock(struct soq_socket *s)

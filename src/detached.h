@@ -46,8 +46,12 @@ int64_t soqi_detached_transfer(struct soq_socket *s, const struct soqi_transfer 
 			       struct soq_op *op, uint32_t flags, struct soq_event *event);
 int soqi_detached_accept(struct soq_socket *s, struct soq_socket **accepted_out,
 			 struct soq_endpoint *peer_out);
-/* `fast`: a blank op with the data of a fast open, told in priv.moved what left; or NULL. */
-int soqi_detached_connect(struct soq_socket *s, const struct soq_endpoint *ep, struct soq_op *fast);
+/*
+ * `fast`: a blank op with the data of a fast open, told in priv.moved what left; or NULL.
+ * `name`: what has the address, or NULL.
+ */
+int soqi_detached_connect(struct soq_socket *s, const struct soq_endpoint *ep, struct soq_op *fast,
+			  const char *name);
 int soqi_detached_accept_into(struct soq_socket *s, struct soq_socket *target,
 			      struct soq_endpoint *peer_out);
 int soqi_detached_shutdown(struct soq_socket *s, int how);

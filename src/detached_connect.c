@@ -4,6 +4,7 @@
 #include "detached.h"
 
 #include "endpoint.h"
+#include "policed.h"
 #include "trace.h"
 
 #include <errno.h>
@@ -36,8 +37,30 @@ static int32_t accept_one(struct soq_socket *s, int64_t until_ns)
 	}
 }
 
+static bool may_arrive(const struct soq_socket *s, const struct soq_socket *target, int fd)
+{
+	if (soqi_is_policed(s) && !soqi_policed_arrival(s, fd))
+		return false;
+	return target == NULL || !soqi_is_policed(target) || soqi_policed_arrival(target, fd);
+}
+
+/* The same, of those that the policies let in; `target` may be NULL. */
+static int32_t accept_let_in(struct soq_socket *s, const struct soq_socket *target,
+			     int64_t until_ns)
+{
+	for (;;) {
+		int32_t fd = accept_one(s, until_ns);
+
+		if (fd < 0 || may_arrive(s, target, fd))
+			return fd;
+		soqi_reset_on_close(fd);
+		(void)close(fd);
+	}
+}
+
 /* One accepted descriptor in the time of the listener's timeout, or -errno. */
-static int32_t accept_fd(struct soq_socket *s, bool *lingers)
+static int32_t accept_fd(struct soq_socket *s, const struct soq_socket *target, bool *lingers,
+			 struct soq_policy **policy_out)
 {
 	struct soq_op op = { 0 };
 	int error;
@@ -51,7 +74,7 @@ static int32_t accept_fd(struct soq_socket *s, bool *lingers)
 	if (error == 0) {
 		SOQI_PROBE_START(accept, s, &op, s->fd, 0);
 		soqi_detached_unlock(s);
-		fd = accept_one(s, soqi_detached_until(&op));
+		fd = accept_let_in(s, target, soqi_detached_until(&op));
 		soqi_detached_lock(s);
 		error = fd < 0 ? fd : 0;
 		/* Another thread has shut the listener. */
@@ -60,6 +83,8 @@ static int32_t accept_fd(struct soq_socket *s, bool *lingers)
 		s->messages[SOQI_LANE_RECV] += error == 0;
 		SOQI_PROBE_END(accept_stop, s, &op, error);
 	}
+	if (error == 0 && policy_out != NULL)
+		*policy_out = soq_policy_retain(soqi_detached_policy(s));
 	soqi_detached_leave(s);
 	return error != 0 ? error : fd;
 }
@@ -67,20 +92,23 @@ static int32_t accept_fd(struct soq_socket *s, bool *lingers)
 int soqi_detached_accept(struct soq_socket *s, struct soq_socket **accepted_out,
 			 struct soq_endpoint *peer_out)
 {
+	struct soq_policy *policy = NULL;
 	struct soq_socket *accepted;
 	bool lingers;
-	int32_t fd = accept_fd(s, &lingers);
+	int32_t fd = accept_fd(s, NULL, &lingers, &policy);
 
 	if (fd < 0)
 		return fd;
 	accepted = soqi_detached_alloc();
 	if (accepted == NULL) {
+		soq_policy_release(policy);
 		soqi_reset_on_close(fd);
 		(void)close(fd);
 		return -ENOMEM;
 	}
 	soqi_socket_is(accepted, fd, s->family, s->type, s->protocol);
 	accepted->phase = SOQI_PHASE_CONNECTED;
+	soqi_detached_policy_give(accepted, policy);
 	soqi_credentials_note(accepted);
 	/* The kernel hands the listener's linger time down; a loop's listener keeps it. */
 	if (lingers)
@@ -105,7 +133,7 @@ int soqi_detached_accept_into(struct soq_socket *s, struct soq_socket *target,
 	fd = soqi_detached_alone(target) ? soqi_target_check(s, target) : -EBUSY;
 	soqi_detached_unlock(target);
 	if (fd == 0)
-		fd = accept_fd(s, &lingers);
+		fd = accept_fd(s, target, &lingers, NULL);
 	soqi_detached_lock(target);
 	if (fd >= 0 && (!soqi_detached_alone(target) || soqi_target_check(s, target) != 0)) {
 		soqi_reset_on_close(fd);
@@ -173,10 +201,12 @@ static int32_t connect_until(struct soq_socket *s, const struct soqi_request *re
 	return result;
 }
 
-int soqi_detached_connect(struct soq_socket *s, const struct soq_endpoint *ep, struct soq_op *fast)
+int soqi_detached_connect(struct soq_socket *s, const struct soq_endpoint *ep, struct soq_op *fast,
+			  const char *name)
 {
 	struct soqi_request request = { .kind = SOQI_REQUEST_CONNECT };
 	struct soq_op op = { .deadline_ns = fast != NULL ? fast->deadline_ns : 0 };
+	struct soq_endpoint copy;
 	int32_t result = 0;
 	bool cut;
 	int error;
@@ -185,6 +215,10 @@ int soqi_detached_connect(struct soq_socket *s, const struct soq_endpoint *ep, s
 	error = soqi_connect_check(s, ep);
 	if (error == 0)
 		error = soqi_sync_begin(s, SOQI_LANE_SEND, &op);
+	if (error == 0 && soqi_is_policed(s)) {
+		error = soqi_policed_copy(s, SOQ_POLICY_CONNECT, name, ep, &copy);
+		ep = &copy;
+	}
 	if (error != 0) {
 		soqi_detached_leave(s);
 		return error;

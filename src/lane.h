@@ -53,6 +53,7 @@ enum soqi_state {
 #define SOQI_OP_MESSAGE (1u << 22) /* priv.message is set */
 #define SOQI_OP_SETTLED (1u << 23) /* zero copy: out of its lane, the memory not yet free */
 #define SOQI_OP_PARTS   (1u << 21) /* with SOQI_OP_BATCH: of parts, lengths are of bytes */
+#define SOQI_OP_POLICED (1u << 20) /* a message with an address that a policy is to judge */
 
 static inline bool soqi_is_parts(const struct soq_op *op)
 {

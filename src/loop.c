@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <soq/policy.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -94,6 +95,7 @@ static void loop_release(struct soq_loop *loop)
 	soqi_owner_fini(loop);
 	if (loop->here != NULL)
 		(void)munmap((void *)(uintptr_t)loop->here, HERE_BYTES);
+	soq_policy_release(loop->policy);
 	allocator.release(allocator.context, loop, sizeof(*loop));
 }
 
@@ -171,12 +173,14 @@ int soq_loop_create(const struct soq_loop_options *options, struct soq_loop **lo
 	loop->allocator = allocator;
 	loop->options = read;
 	loop->traces = read.trace != NULL;
+	loop->policy = soq_policy_retain(read.policy);
 	loop->wake_fd = -1;
 	loop->impatient = 1;
 	loop->stats.allocations = 1;
 	loop->stats.allocated_bytes = sizeof(*loop);
 	error = soqi_owner_init(loop);
 	if (error != 0) {
+		soq_policy_release(loop->policy);
 		allocator.release(allocator.context, loop, sizeof(*loop));
 		return error;
 	}

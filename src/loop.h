@@ -99,6 +99,7 @@ struct soq_loop {
 	unsigned char *discard;
 	struct soqi_batch_room *batch; /* NULL before the first: see batch.h */
 	void *file_room;               /* likewise: see parts.h */
+	struct soq_policy *policy;     /* or NULL: see policed.h */
 
 	int wake_fd;
 	_Atomic(struct soq_op *) posted; /* newest first */

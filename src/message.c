@@ -6,6 +6,7 @@
 #include "detached.h"
 #include "endpoint.h"
 #include "own.h"
+#include "policed.h"
 
 #include <errno.h>
 
@@ -235,7 +236,10 @@ int soq_send_to_async(struct soq_socket *s, struct soq_op *op, const void *buffe
 {
 	struct soqi_transfer t = of_buffer(SOQI_LANE_SEND, buffer, size_bytes, flags, ep);
 
-	return ep == NULL ? -EINVAL : soqi_transfer_start(s, op, &t);
+	if (s == NULL || ep == NULL)
+		return -EINVAL;
+	t.policed = soqi_is_policed(s);
+	return soqi_transfer_start(s, op, &t);
 }
 
 int64_t soq_send_to(struct soq_socket *s, const void *buffer, size_t size_bytes, uint32_t flags,
@@ -243,7 +247,10 @@ int64_t soq_send_to(struct soq_socket *s, const void *buffer, size_t size_bytes,
 {
 	struct soqi_transfer t = of_buffer(SOQI_LANE_SEND, buffer, size_bytes, flags, ep);
 
-	return s == NULL || ep == NULL ? -EINVAL : soqi_transfer(s, &t);
+	if (s == NULL || ep == NULL)
+		return -EINVAL;
+	t.policed = soqi_is_policed(s);
+	return soqi_transfer(s, &t);
 }
 
 int soq_recv_from_async(struct soq_socket *s, struct soq_op *op, void *buffer, size_t size_bytes,
@@ -268,9 +275,10 @@ static int message_start(struct soq_socket *s, struct soq_op *op, enum soqi_lane
 	struct soqi_transfer t;
 	int error = soqi_message_check(message);
 
-	if (error != 0)
-		return error;
+	if (s == NULL || error != 0)
+		return -EINVAL;
 	t = soqi_message_transfer(index, message, flags);
+	t.policed = index == SOQI_LANE_SEND && t.address != NULL && soqi_is_policed(s);
 	return soqi_transfer_start(s, op, &t);
 }
 
@@ -283,6 +291,7 @@ static int64_t message_sync(struct soq_socket *s, enum soqi_lane_index index,
 	if (s == NULL || error != 0)
 		return -EINVAL;
 	t = soqi_message_transfer(index, message, flags);
+	t.policed = index == SOQI_LANE_SEND && t.address != NULL && soqi_is_policed(s);
 	return soqi_transfer(s, &t);
 }
 

@@ -192,7 +192,7 @@ static inline bool soqi_is_attempt(const struct soq_op *op)
 }
 
 /* connect.c. A connect, or an attempt, has ended with `result`: counts and tells it. */
-void soqi_connect_ended(struct soq_loop *loop, struct soq_socket *s, const struct soq_op *op,
+void soqi_connect_ended(struct soq_loop *loop, struct soq_socket *s, struct soq_op *op,
 			int64_t result);
 
 /* Whether its socket is one that nobody has the handle of yet: an attempt's, or an arrival's. */

@@ -7,6 +7,7 @@
 #include "batch.h"
 #include "endpoint.h"
 #include "parts.h"
+#include "policed.h"
 #include "pool.h"
 #include "relay.h"
 
@@ -386,6 +387,17 @@ static void submit_plain(struct soq_loop *loop, struct soq_socket *s, struct soq
 	hand_over(loop, s, lane, &request);
 }
 
+/* A policy is asked when a connect has its turn, each time. */
+static bool is_refused(const struct soq_socket *s, struct soqi_lane *lane)
+{
+	const struct soq_op *op = lane->queue.first;
+
+	if (op->priv.kind != SOQI_KIND_CONNECT)
+		return false;
+	lane->result = soqi_policed_connect(s, op);
+	return lane->result != 0;
+}
+
 /*
  * What never waits, so that no backend needs to know of it: shutdown(2), batches, parts, and a
  * unix connect, which does wait where it may not (in the ring a worker thread would).
@@ -394,6 +406,10 @@ static bool done_at_once(struct soq_socket *s, struct soqi_lane *lane)
 {
 	struct soq_op *op = lane->queue.first;
 
+	if (soqi_unlikely(s->loop->policy != NULL) && is_refused(s, lane)) {
+		soqi_settled_push(s->loop, lane);
+		return true;
+	}
 	if (op->priv.kind == SOQI_KIND_SHUTDOWN)
 		lane->result = soqi_shutdown_now(s, (int)op->priv.length);
 	else if (op->priv.kind == SOQI_KIND_DISCONNECT)

@@ -2,6 +2,7 @@
 /* Opening, binding, listening, and what a socket tells of itself. */
 #include "detached.h"
 #include "endpoint.h"
+#include "policed.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -111,8 +112,15 @@ int soq_socket_open(struct soq_loop *loop, int family, int type, int protocol,
 static int bind_now(struct soq_socket *s, const struct soq_endpoint *ep)
 {
 	const int on = 1;
-	int error = soqi_path_reserve(s, ep);
+	struct soq_endpoint copy;
+	int error = 0;
 
+	if (soqi_is_policed(s)) {
+		error = soqi_policed_copy(s, SOQ_POLICY_BIND, NULL, ep, &copy);
+		ep = &copy;
+	}
+	if (error == 0)
+		error = soqi_path_reserve(s, ep);
 	if (error != 0)
 		return error;
 	/*
@@ -153,6 +161,12 @@ static int listen_now(struct soq_socket *s, int backlog)
 {
 	if (s->phase != SOQI_PHASE_FRESH && s->phase != SOQI_PHASE_LISTENING)
 		return -EISCONN;
+	if (soqi_is_policed(s)) {
+		int error = soqi_policed_listen(s);
+
+		if (error != 0)
+			return error;
+	}
 	/* The kernel cuts it to net.core.somaxconn. */
 	if (listen(s->fd, backlog > 0 ? backlog : INT32_MAX) != 0)
 		return -errno;
@@ -306,6 +320,8 @@ int soq_socket_info(struct soq_socket *s, struct soq_socket_info *info)
 	if (now.detached)
 		soqi_detached_unlock(s);
 	now.bound = soqi_is_bound(s);
+	if (now.detached)
+		soqi_detached_refusals(s, &now.policy_refusals, &now.last_refused_rule);
 	memcpy(info, &now, info->size);
 	return 0;
 }

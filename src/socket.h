@@ -183,6 +183,7 @@ struct soqi_transfer {
 	bool batch;                   /* `data` is `count` messages */
 	bool parts;                   /* with `batch`: what `op` knows already, see parts.h */
 	bool now;                     /* a synchronous call that does not wait */
+	bool policed;                 /* a policy judges `address` */
 };
 
 /* settle.c. Takes the result of a transfer's request in, judged. */

@@ -6,6 +6,7 @@
 #include "batch.h"
 
 #include "ancillary.h"
+#include "policed.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -76,16 +77,14 @@ static unsigned piece_fill(const struct soq_message *m, uint32_t *segment, size_
 }
 
 /* Pieces of `m` from `offset` on, as far as they fit the room. Returns how many. */
-static unsigned pieces_fill(const struct soq_socket *s, struct soq_message *m, uint64_t offset,
-			    uint64_t left, struct soqi_batch_room *room)
+static unsigned pieces_fill(const struct msghdr *whole, const struct soq_message *m,
+			    uint64_t offset, uint64_t left, struct soqi_batch_room *room)
 {
-	struct msghdr whole;
 	uint32_t segment = 0;
 	unsigned count = 0;
 	unsigned used = 0;
 	size_t at = 0;
 
-	soqi_message_header(s, m, false, ~SOQ_INFO_SEGMENTS, &whole);
 	for (; offset > 0 && offset >= m->segments[segment].iov_len; segment++)
 		offset -= m->segments[segment].iov_len;
 	at = (size_t)offset;
@@ -97,7 +96,7 @@ static unsigned pieces_fill(const struct soq_socket *s, struct soq_message *m, u
 
 		if (taken == 0)
 			break;
-		room->headers[count] = (struct mmsghdr){ .msg_hdr = whole };
+		room->headers[count] = (struct mmsghdr){ .msg_hdr = *whole };
 		room->headers[count].msg_hdr.msg_iov = room->segments + used;
 		room->headers[count++].msg_hdr.msg_iovlen = taken;
 		used += taken;
@@ -110,10 +109,18 @@ int32_t soqi_split_send(const struct soq_socket *s, struct soq_message *m, uint6
 			struct soqi_batch_room *room, int flags)
 {
 	uint64_t size_bytes = soqi_message_bytes(m);
+	struct soq_endpoint copy;
+	struct msghdr whole;
 	uint64_t at = offset;
+	int error = 0;
 
+	soqi_message_header(s, m, false, ~SOQ_INFO_SEGMENTS, &whole);
+	if (soqi_is_policed(s))
+		error = soqi_policed_header(s, &whole, &copy, true);
+	if (error != 0)
+		return error;
 	while (at < size_bytes) {
-		unsigned count = pieces_fill(s, m, at, size_bytes - at, room);
+		unsigned count = pieces_fill(&whole, m, at, size_bytes - at, room);
 		int sent;
 
 		soqi_batch_borrow(s, m, 1, false);

@@ -45,6 +45,7 @@ static const struct row rows[SOQ_COUNTER_COUNT] = {
 	ROW(OVERFLOWS, "overflows", overflows),
 	ROW(STALE_COMPLETIONS, "stale-completions", stale_completions),
 	ROW(CURRENT_DIRECT_SOCKETS, "current-direct-sockets", direct_sockets),
+	ROW(POLICY_REFUSALS, "policy-refusals", policy_refusals),
 };
 
 const char *soq_counter_name(enum soq_counter counter)

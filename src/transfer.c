@@ -197,14 +197,14 @@ int soqi_transfer_check(const struct soq_socket *s, struct soq_op *op,
 static uint32_t op_flags(const struct soqi_transfer *t)
 {
 	return t->flags | (t->vector ? SOQI_OP_VECTOR : 0) | (t->batch ? SOQI_OP_BATCH : 0) |
-	       (t->message != NULL ? SOQI_OP_MESSAGE : 0);
+	       (t->message != NULL ? SOQI_OP_MESSAGE : 0) | (t->policed ? SOQI_OP_POLICED : 0);
 }
 
 static void start(struct soq_socket *s, struct soq_op *op, const struct soqi_transfer *t,
 		  uint32_t flags)
 {
 	if (soqi_unlikely(flags & SOQ_ZEROCOPY))
-		flags |= soqi_zerocopy_start(s, op);
+		flags |= t->policed ? SOQI_OP_COPIES : soqi_zerocopy_start(s, op);
 	soqi_op_start(s->loop, s, op, t->index == SOQI_LANE_RECV ? SOQI_KIND_RECV : SOQI_KIND_SEND,
 		      flags);
 	if (soqi_unlikely(soqi_is_urgent_receive(t)))

@@ -99,12 +99,12 @@ stage_tsan() { build tsan && SOQ_TEST_SLOW=8 SOQ_TEST_CYCLES=${SOQ_TEST_CYCLES:-
 # thread meanwhile never ends (threads, exchange, file, transfer). And it plays RLIMIT_NOFILE
 # itself: the kernel accepts, valgrind closes what it got and says EMFILE, or does not notice on a
 # ring (resources). And in a child of fork() it dies of a ring, and calls what the parent still has
-# lost (service, credentials). Groups have threads by the dozen, and so have names by their lookups,
-# which it runs one at a time: they are left out on epoll too, for the time it takes.
+# lost (service, credentials, harden). Groups have threads by the dozen, and so have names by their
+# lookups, which it runs one at a time: they are left out on epoll too, for the time it takes.
 stage_valgrind() {
 	build valgrind && SOQ_TEST_VALGRIND=1 SOQ_TEST_SLOW=20 SOQ_TEST_BYTES=${SOQ_TEST_BYTES:-16777216} \
 		SOQ_TEST_STEPS=${SOQ_TEST_STEPS:-20000} SOQ_TEST_CYCLES=${SOQ_TEST_CYCLES:-1000} \
-		tests valgrind -L "conformance|valgrind" -E "^conf\.((lazy_)?threads\.uring-|exchange\.uring-|file\.uring-|transfer\.uring-|resources\.|service\.|credentials\.|group(_listen|_move)?\.|(connect_)?names?\.|lookup\.)"
+		tests valgrind -L "conformance|valgrind" -E "^conf\.((lazy_)?threads\.uring-|exchange\.uring-|file\.uring-|transfer\.uring-|resources\.|service\.|credentials\.|harden\.|group(_listen|_move|_policy)?\.|(connect_|policy_)?names?\.|lookup\.)"
 }
 
 stage_fuzz() { build fuzz && tests fuzz; }

@@ -12,6 +12,8 @@
 extern "C" {
 #endif
 
+struct soq_policy;
+
 /**
  * Starts connecting. What is started behind it on either lane waits for it, and
  * fails with its error if it fails. After a failed connect another may be tried;
@@ -28,7 +30,7 @@ extern "C" {
  *         -EISCONN       it is connected, and connection-oriented
  *         -EALREADY      a connect is in flight, or an earlier one was cut short
  *         as results: -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT and the others of
- *         connect(2); -ECANCELED
+ *         connect(2); -EACCES also when a policy refuses it; -ECANCELED
  * Owner:  `ep` is the library's until the final event.
  * Thread: the loop's.
  * Kernel: IORING_OP_CONNECT; unix sockets connect(2), nonblocking.
@@ -159,7 +161,10 @@ struct soq_connect_list {
 	const struct soq_option_raw *options; /* set on every socket before it connects, in order */
 	uint32_t option_count;
 	uint32_t reserved0;
-	uint64_t reserved[4];
+	/* NULL, or the name that has these addresses: rules of a policy may be about it. */
+	const char *name;
+	struct soq_policy *policy; /* with no loop: the sockets'; with one NULL, it has its own */
+	uint64_t reserved[2];
 };
 
 /**
@@ -173,7 +178,7 @@ struct soq_connect_list {
  * Result: 0; the event's result is 0 and its `socket` is the connection, the caller's
  *         from then on, on this loop.
  * Errors: those of every starting call
- *         -EINVAL  no addresses, flags in `type`, a NULL array with a count, or
+ *         -EINVAL  no addresses, flags in `type`, a NULL array with a count, a policy, or
  *                  `list->size` is none this library knows
  *         as results: what the last address said, if all have failed; -ECANCELED,
  *         -ETIMEDOUT

@@ -45,7 +45,8 @@ enum soq_placement {
  * `{ .size = sizeof(options) }` asks for all of them.
  *
  * `loop` is for each member's loop, and read by soq_group_create() alone. The allocator in
- * it serves the group too. Several threads call it at the same time, and trace functions.
+ * it serves the group too. Several threads call it at the same time, and trace functions. Its
+ * policy is for the group's listeners and for what is handed over as well.
  *
  * `cpus` are the processors for SOQ_PLACE_PINNED; without them those this process may run
  * on. Member i gets number i of them, and when they are used up they begin anew.
@@ -243,8 +244,8 @@ SOQ_API SOQ_MUST_CHECK int soq_group_post(struct soq_group *group, unsigned memb
  * it delivers, and hand over in that event. Bufs that are on loan then belong to the old
  * loop, where they are returned.
  *
- * If the member ends before it could take the socket in, or has no memory for it, the
- * socket is aborted and `arrived` gets NULL: `user` can be freed either way.
+ * If the member ends before it could take the socket in, has no memory for it, or its loop's
+ * policy does not let it come (soq_socket_attach()), the socket is aborted and `arrived` gets NULL: `user` can be freed either way.
  *
  * Result: 0: `arrived` is called once.
  * Errors: -EINVAL     NULL, or no such member

@@ -10,6 +10,7 @@ extern "C" {
 #endif
 
 struct soq_trace_event;
+struct soq_policy;
 
 /* What executes a loop's requests. */
 enum soq_backend {
@@ -80,6 +81,9 @@ enum soq_backend {
  * of a call: it may read (soq_loop_stats(), soq_loop_counter(), soq_socket_stats(),
  * soq_socket_user(), what knows no loop) and post, every other call on its loop is
  * -EBUSY. What it points to is its for the call alone, and it must return.
+ *
+ * `policy`: where the loop's sockets may connect, send, bind and accept: see policy.h. The
+ * loop holds it for as long as it lives.
  */
 struct soq_loop_options {
 	uint32_t size;         /* sizeof(struct soq_loop_options) */
@@ -95,7 +99,8 @@ struct soq_loop_options {
 	const struct soq_allocator *allocator; /* copied; default is the C library's */
 	void (*trace)(const struct soq_trace_event *event, void *user); /* default none */
 	void *trace_user;
-	uint64_t reserved[2]; /* must be 0 */
+	struct soq_policy *policy; /* default none */
+	uint64_t reserved[1];      /* must be 0 */
 };
 
 /**
@@ -297,7 +302,9 @@ struct soq_loop_stats {
 	uint64_t connects_in_flight; /* now: begun and not ended */
 	uint64_t accepts_failed;     /* ops of accepts that ended in an error; canceled ones too */
 	uint64_t connections_broken; /* that met an error (a reset, a peer out of reach) */
-	uint64_t reserved[6];
+	uint64_t policy_refusals;    /* by the loop's policy, refused arrivals too */
+	uint64_t last_refused_rule;  /* no counter: which rule, from 1; 0 the default */
+	uint64_t reserved[4];
 };
 
 /**

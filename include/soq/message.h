@@ -135,7 +135,7 @@ struct soq_message {
  *         -EMSGSIZE      above 1 GiB
  *         -EPIPE         a shutdown of the send side was started before
  *         as results: -EMSGSIZE (more than the protocol can carry), -ENETUNREACH,
- *         -EACCES (a broadcast without SO_BROADCAST), -ECANCELED, -ETIMEDOUT and
+ *         -EACCES (a broadcast without SO_BROADCAST, a policy), -ECANCELED, -ETIMEDOUT and
  *         the others of sendmsg(2)
  * Owner:  `buffer` and `ep` are the library's until the final event.
  * Thread: the loop's.

@@ -13,6 +13,8 @@
 extern "C" {
 #endif
 
+struct soq_policy;
+
 /*
  * A host is the text of an address or a name, and its length; no NUL has to follow.
  *
@@ -135,7 +137,8 @@ struct soq_connect_name {
 	uint32_t endpoint_max;
 	struct soq_endpoint *endpoints;
 	int32_t *errors;
-	uint64_t reserved[4];
+	struct soq_policy *policy; /* with no loop: the socket's; with one NULL, it has its own */
+	uint64_t reserved[3];
 };
 
 /**
@@ -151,13 +154,14 @@ struct soq_connect_name {
  *
  * An address fails too when its socket cannot be opened or refuses an option, and when it is
  * the wildcard (-EADDRNOTAVAIL): connecting to that would be to this machine. The host is
- * looked up once. The op's deadline and a cancel end all of it, lookup and attempts.
+ * looked up once. A policy is asked about each address, and about the host's name with it: see
+ * policy.h. The op's deadline and a cancel end all of it, lookup and attempts.
  *
  * Result: 0; the event's result is 0 and its `socket` is the connection, the caller's
  *         from then on, on this loop.
  * Errors: those of every starting call
  *         -EINVAL        the host is the text of a wildcard address; no port; flags in `type`;
- *                        a `stagger_ns` below 10 ms; NULL options with a count; or as
+ *                        a `stagger_ns` below 10 ms; NULL options with a count; a policy; or as
  *                        soq_resolve_async()
  *         -ENAMETOOLONG, -ENODEV, -ENOMEM  as soq_resolve_async()
  *         as results: those of a lookup; what the attempt said that failed last, if all

@@ -137,6 +137,7 @@ SOQ_API SOQ_MUST_CHECK int soq_supports(int family, int type, int protocol);
  *         -EBADF     no such descriptor
  *         -ENOTSOCK  it is no socket
  *         -ENOMEM    no memory
+ *         -EACCES    the loop's policy refuses its peer or its local address
  *         -ECHILD, -EXDEV  as for every call
  * Owner:  the descriptor is the library's; soq_socket_release() gives it back.
  * Thread: the loop's; any, with no loop.
@@ -182,6 +183,8 @@ SOQ_API SOQ_MUST_CHECK int soq_socket_detach(struct soq_socket *s, struct soq_so
  * Errors: -EINVAL  NULL, or it is not detached
  *         -EBUSY   a thread is inside a call
  *         -ENOMEM  no memory
+ *         -EACCES  the loop's policy refuses its peer or its local address, or does not
+ *                  have all that the socket's own demands
  *         -ECHILD, -EXDEV  as for every call, of the loop
  * Thread: the loop's.
  */
@@ -213,7 +216,10 @@ struct soq_socket_info {
 	/* What soq_socket_set_timeouts() has set; -1 for ever. */
 	int64_t receive_timeout_ns;
 	int64_t send_timeout_ns;
-	uint64_t reserved[2];
+	/* Of a detached socket with a policy: as in struct soq_loop_stats. */
+	uint32_t policy_refusals;
+	uint32_t last_refused_rule;
+	uint64_t reserved[1];
 };
 
 /**
@@ -250,6 +256,7 @@ SOQ_API int soq_socket_info(struct soq_socket *s, struct soq_socket_info *info);
  *         -EAFNOSUPPORT  it is of another family than the socket
  *         -ENOMEM        no memory (a unix path)
  *         -EPERM         an adopted descriptor that another user has made, and a unix path
+ *         -EACCES        a policy refuses it
  *         -ECHILD, -EXDEV, -EBADF  as for every call; else what bind(2) says
  * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.Bind
@@ -264,6 +271,7 @@ SOQ_API SOQ_MUST_CHECK int soq_bind(struct soq_socket *s, const struct soq_endpo
  * Errors: -EINVAL      NULL
  *         -EISCONN     the socket is connected or connecting
  *         -EADDRINUSE  another socket listens there
+ *         -EACCES      it has no address, and a policy refuses the one it would get
  *         -ECHILD, -EXDEV, -EBADF  as for every call; else what listen(2) says
  * Thread: the loop's; any, on a detached socket.
  * .NET:   Socket.Listen

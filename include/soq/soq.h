@@ -10,6 +10,7 @@
 #include <soq/error.h>
 #include <soq/file.h>
 #include <soq/group.h>
+#include <soq/harden.h>
 #include <soq/helper.h>
 #include <soq/listener.h>
 #include <soq/loop.h>
@@ -19,6 +20,7 @@
 #include <soq/netstream.h>
 #include <soq/op.h>
 #include <soq/option.h>
+#include <soq/policy.h>
 #include <soq/poll.h>
 #include <soq/pool.h>
 #include <soq/relay.h>

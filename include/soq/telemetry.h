@@ -65,7 +65,8 @@ enum soq_counter {
 	SOQ_COUNTER_OVERFLOWS = 26,
 	SOQ_COUNTER_STALE_COMPLETIONS = 27,
 	SOQ_COUNTER_CURRENT_DIRECT_SOCKETS = 28,
-	SOQ_COUNTER_COUNT = 29, /* in the library a program was compiled for */
+	SOQ_COUNTER_POLICY_REFUSALS = 29,
+	SOQ_COUNTER_COUNT = 30, /* in the library a program was compiled for */
 };
 
 /**

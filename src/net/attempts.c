@@ -56,49 +56,33 @@ static void stop(struct soqi_connecting *c, int error)
 	for (uint32_t i = 0; i < c->next; i++) {
 		struct soqi_attempt *a = &c->attempts[i];
 
-		if (a->socket == NULL || a->socket == c->winner)
+		if (!a->in_flight)
 			continue;
 		error_note(c, i, error);
-		(void)soq_abort(a->socket);
-		a->socket = NULL;
+		(void)soq_cancel(&a->op);
 	}
 	if (c->timed)
 		(void)soq_cancel(&c->timer);
-}
-
-static int options_set(struct soq_socket *s, const struct soq_connect_name *name)
-{
-	for (uint32_t i = 0; i < name->option_count; i++) {
-		const struct soq_option_raw *option = &name->options[i];
-		int error = soq_option_set(s, option->level, option->name, option->value,
-					   option->size_bytes);
-
-		if (error != 0)
-			return error;
-	}
-	return 0;
 }
 
 /* Starts an attempt, or says why it has failed already. */
 static int attempt_begin(struct soqi_connecting *c, struct soqi_attempt *a)
 {
 	const struct soq_connect_name *name = c->name;
-	int type = name->type != 0 ? name->type : SOCK_STREAM;
-	struct soq_socket *s;
 	int error;
 
 	if (soqi_is_wildcard(&a->endpoint))
 		return -EADDRNOTAVAIL;
-	error = soq_socket_open(c->loop, a->endpoint.addr.any.sa_family, type, name->protocol, &s);
-	if (error != 0)
-		return error;
-	error = options_set(s, name);
-	if (error == 0)
-		error = soq_connect_async(s, &a->op, &a->endpoint);
-	if (error != 0)
-		(void)soq_abort(s);
-	else
-		a->socket = s;
+	a->list = (struct soq_connect_list){ .size = sizeof(a->list),
+					     .type = name->type != 0 ? name->type : SOCK_STREAM,
+					     .protocol = name->protocol,
+					     .endpoints = &a->endpoint,
+					     .endpoint_count = 1,
+					     .options = name->options,
+					     .option_count = name->option_count,
+					     .name = c->host[0] != '\0' ? c->host : NULL };
+	error = soq_connect_list_async(c->loop, &a->op, &a->list);
+	a->in_flight = error == 0;
 	return error;
 }
 
@@ -139,17 +123,19 @@ static void attempt_ended(const struct soq_event *event)
 	int error = (int)event->result;
 
 	c->in_flight--;
+	a->in_flight = false;
 	if (c->ending) {
+		/* It was faster than its cancel. */
+		if (event->socket != NULL)
+			(void)soq_abort(event->socket);
 		settle(c);
 		return;
 	}
 	if (error == 0) {
-		c->winner = a->socket;
+		c->winner = event->socket;
 		error_note(c, (uint32_t)(a - c->attempts), 0);
 		stop(c, -ECANCELED);
 	} else {
-		(void)soq_abort(a->socket);
-		a->socket = NULL;
 		attempt_failed(c, a, error);
 		go_on(c);
 	}

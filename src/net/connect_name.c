@@ -3,6 +3,7 @@
 #include "connect_name.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* RFC 8305, section 8: the least it allows. */
 #define STAGGER_NS_MIN (10 * (SOQI_NS_PER_S / 1000))
@@ -119,12 +120,15 @@ int soq_connect_name_async(struct soq_loop *loop, struct soq_op *op,
 	if (loop == NULL || op == NULL)
 		return -EINVAL;
 	error = name_check(name, &host);
+	if (error == 0 && name->policy != NULL)
+		error = -EINVAL;
 	if (error != 0)
 		return error;
 	c = connecting_make(loop, op, name);
 	if (c == NULL)
 		return -ENOMEM;
 	if (soqi_host_is_name(&host)) {
+		memcpy(c->host, host.name, sizeof(c->host));
 		c->lookup = soqi_lookup_make(&host, name->family, told, c);
 		error = c->lookup != NULL ? 0 : -ENOMEM;
 	}
@@ -161,6 +165,7 @@ int soq_connect_name(struct soq_loop *loop, const struct soq_connect_name *name,
 		     struct soq_socket **s_out)
 {
 	struct soq_socket *s, *detached;
+	struct soq_connect_name own;
 	struct soqi_host host;
 	int error;
 
@@ -170,10 +175,12 @@ int soq_connect_name(struct soq_loop *loop, const struct soq_connect_name *name,
 		return on_loop(loop, name, timeout_ns, s_out);
 	error = name_check(name, &host);
 	if (error == 0)
-		error = soqi_own_loop(&loop);
+		error = soqi_own_loop(name->policy, &loop);
 	if (error != 0)
 		return error;
-	error = on_loop(loop, name, timeout_ns, &s);
+	own = *name;
+	own.policy = NULL;
+	error = on_loop(loop, &own, timeout_ns, &s);
 	if (error == 0) {
 		error = soq_socket_detach(s, &detached);
 		if (error == 0)

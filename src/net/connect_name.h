@@ -9,8 +9,9 @@
 struct soqi_attempt {
 	struct soq_op op;
 	struct soqi_connecting *connecting;
-	struct soq_socket *socket; /* NULL: not begun, or over */
+	struct soq_connect_list list; /* of one: policies are told the name with it */
 	struct soq_endpoint endpoint;
+	bool in_flight;
 };
 
 /* A connect by name, from its start until its op ends. */
@@ -18,8 +19,9 @@ struct soqi_connecting {
 	struct soq_op *op; /* the program's */
 	struct soq_loop *loop;
 	const struct soq_connect_name *name;
-	struct soqi_lookup *lookup; /* while there is one */
-	bool given_up;              /* though the lookup has its answer */
+	char host[SOQI_NAME_MAX + 1]; /* "" if it is an address */
+	struct soqi_lookup *lookup;   /* while there is one */
+	bool given_up;                /* though the lookup has its answer */
 
 	struct soqi_attempt *attempts; /* in the order they are made in */
 	uint32_t count;

@@ -150,6 +150,7 @@ static void group_free(struct soq_group *group, bool child)
 		group->listenings = listening->next;
 		soqi_group_free(group, listening, listening->size_bytes);
 	}
+	soq_policy_release(group->policy);
 	/* In a child they are as some thread of the parent's has left them. */
 	if (!child) {
 		(void)pthread_cond_destroy(&group->changed);
@@ -282,6 +283,14 @@ static int loops_end(struct soq_group *group)
 	return error;
 }
 
+/* Of options that are old enough to have none, too. */
+static struct soq_policy *policy_of(const struct soq_loop_options *loop)
+{
+	const size_t least = offsetof(struct soq_loop_options, policy) + sizeof(void *);
+
+	return loop != NULL && loop->size >= least ? soq_policy_retain(loop->policy) : NULL;
+}
+
 int soq_group_create(const struct soq_group_options *options, struct soq_group **group_out)
 {
 	uint32_t cpus[SOQ_GROUP_MEMBERS_MAX];
@@ -310,6 +319,7 @@ int soq_group_create(const struct soq_group_options *options, struct soq_group *
 			group_free(group, false);
 		return error;
 	}
+	group->policy = policy_of(read.loop);
 	group->options.cpus = NULL;
 	group->options.loop = NULL;
 	*group_out = group;

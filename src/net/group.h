@@ -7,6 +7,7 @@
 #include <soq/accept.h>
 #include <soq/group.h>
 #include <soq/op.h>
+#include <soq/policy.h>
 #include <soq/pool.h>
 #include <soq/socket.h>
 #include <soq/telemetry.h>
@@ -91,6 +92,7 @@ struct soq_group {
 	struct soq_group_options options;
 	pthread_t maker;
 	size_t size_bytes;
+	struct soq_policy *policy;         /* of the members' loops, or NULL */
 	struct soqi_listening *listenings; /* the maker's */
 	bool joined;                       /* the maker's */
 	atomic_uint moves;                 /* hand-overs begun */

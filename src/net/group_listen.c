@@ -168,6 +168,9 @@ static int socket_open(const struct soq_group *group, const struct soqi_listenin
 	int error = soq_socket_open(NULL, listening->local.addr.any.sa_family, SOCK_STREAM, 0,
 				    &l->s);
 
+	/* On no loop yet, and bound all the same. */
+	if (error == 0 && group->policy != NULL)
+		error = soq_socket_set_policy(l->s, group->policy);
 	if (error == 0)
 		error = soq_socket_set_option(l->s, SOQ_OPTION_REUSE_PORT, 1);
 	if (error == 0 && how->steering == SOQ_STEER_INCOMING_CPU)

@@ -54,7 +54,7 @@ int soqi_lookup_result(const struct soqi_lookup *lookup, const struct addrinfo *
 int soqi_look_up(const char *name, int family, struct addrinfo **found_out);
 
 /* own_loop.c. A loop for a call that has none, and its end, when its op has ended. */
-int soqi_own_loop(struct soq_loop **loop_out);
+int soqi_own_loop(struct soq_policy *policy, struct soq_loop **loop_out);
 void soqi_own_loop_end(struct soq_loop *loop);
 /* The deadline of a call with a timeout of 0 or more. */
 static inline int64_t soqi_deadline_ns(int64_t timeout_ns)

@@ -2,11 +2,12 @@
 /* Calls without a loop, made on a small one of their own; and waiting on the stack. */
 #include "name.h"
 
-int soqi_own_loop(struct soq_loop **loop_out)
+int soqi_own_loop(struct soq_policy *policy, struct soq_loop **loop_out)
 {
 	/* Nothing of a ring pays for a call or two. */
 	const struct soq_loop_options options = { .size = sizeof(options),
-						  .backend = SOQ_BACKEND_EPOLL };
+						  .backend = SOQ_BACKEND_EPOLL,
+						  .policy = policy };
 
 	return soq_loop_create(&options, loop_out);
 }

@@ -184,7 +184,7 @@ int soq_resolve(struct soq_loop *loop, const struct soq_resolve *resolve, int64_
 		return numeric_take(resolve, &host);
 	if (timeout_ns < 0)
 		return here(resolve, &host);
-	result = soqi_own_loop(&loop);
+	result = soqi_own_loop(NULL, &loop);
 	if (result != 0)
 		return result;
 	result = on_loop(loop, resolve, timeout_ns);

@@ -42,7 +42,7 @@ static struct soq_part *part_of(uint32_t kind, uint64_t size_bytes)
 }
 
 /* The public functions that a row was tried for. */
-static char tried[192][40];
+static char tried[256][40];
 static unsigned tried_count;
 
 static void try_mark(const char *call)
@@ -356,6 +356,46 @@ static void rows_states(struct fixture *t)
 	ROW(-EINVAL, soq_wait_any(&B.busy, 1, 0, &an_event));
 }
 
+static void rows_policy(struct fixture *t)
+{
+	static const struct soq_policy_rule nothing[1];
+	struct soq_policy_error wrong = { .size = 1 };
+	struct soq_policy *policy = NULL, *out = NULL;
+
+	ROW(0, soq_policy_public_only(&policy));
+	ROW(-EINVAL, soq_policy_public_only(NULL));
+	ROW(-EINVAL, soq_policy_parse(NULL, 1, NULL, &out));
+	ROW(-EINVAL, soq_policy_parse("", 0, NULL, &out));
+	ROW(-EINVAL, soq_policy_parse("default deny", 12, NULL, NULL));
+	ROW(-EINVAL, soq_policy_parse("default deny", 12, &wrong, &out));
+	ROW(-EFBIG, soq_policy_parse("", SOQ_POLICY_TEXT_MAX + 1, NULL, &out));
+	ROW(-EINVAL, soq_policy_read(NULL, NULL, &out));
+	ROW(-ENOENT, soq_policy_read("/nowhere/at/all", NULL, &out));
+	ROW(-EISDIR, soq_policy_read("/", NULL, &out));
+	ROW(-EINVAL, soq_policy_create(NULL, 1, SOQ_POLICY_DENY, NULL, &out));
+	ROW(-EINVAL, soq_policy_create(nothing, 1, SOQ_POLICY_DENY, NULL, &out));
+	ROW(-EINVAL, soq_policy_create(NULL, 0, (enum soq_policy_verdict)0, NULL, &out));
+	ROW(-EINVAL, soq_policy_narrow(NULL, policy, &out));
+	ROW(-EINVAL, soq_policy_narrow(policy, NULL, &out));
+	ROW(-EINVAL, soq_policy_narrow(policy, policy, NULL));
+	ROW(-EINVAL,
+	    soq_policy_judge(NULL, SOQ_POLICY_BIND, SOQ_POLICY_TCP, NULL, &bench.ep, NULL));
+	ROW(-EINVAL, soq_policy_judge(policy, 0, SOQ_POLICY_TCP, NULL, &bench.ep, NULL));
+	ROW(-EINVAL, soq_policy_judge(policy, SOQ_POLICY_BIND, 3, NULL, &bench.ep, NULL));
+	ROW(-EINVAL, soq_policy_judge(policy, SOQ_POLICY_BIND, 1, "127.1", &bench.ep, NULL));
+	ROW(-EINVAL, soq_policy_judge(policy, SOQ_POLICY_BIND, 1, NULL, &none, NULL));
+	ROW(-EINVAL, soq_harden(NULL, &(uint32_t){ 0 }));
+	ROW(-EINVAL, soq_harden(policy, NULL));
+	ROW(-EINVAL, soq_socket_set_policy(NULL, policy));
+	ROW(-EINVAL, soq_socket_set_policy(bench.s, policy));
+	ROW(-EINVAL, soq_socket_set_policy(bench.detached, NULL));
+	assert_null(soq_policy_retain(NULL));
+	soq_policy_release(NULL);
+	try_mark("soq_policy_retain(");
+	try_mark("soq_policy_release(");
+	soq_policy_release(policy);
+}
+
 /* Flags and words nobody knows. */
 static void rows_flags(struct fixture *t)
 {
@@ -601,8 +641,11 @@ static void rows_names(struct fixture *t)
 		CONNECT(.stagger_ns = 10 * MS - 1),
 		CONNECT(.stagger_ns = -1),
 		CONNECT(.option_count = 1),
-		CONNECT(.reserved = { [3] = 1 }),
+		CONNECT(.reserved = { [2] = 1 }),
 	};
+	/* A loop has its own. */
+	const struct soq_connect_name policed =
+		CONNECT(.policy = (struct soq_policy *)(uintptr_t)&questions);
 #undef RESOLVE
 #undef CONNECT
 
@@ -614,6 +657,7 @@ static void rows_names(struct fixture *t)
 		ROW(-EINVAL, soq_connect_name_async(B.loop, B.idle, n));
 		ROW(-EINVAL, soq_connect_name(NULL, n, 0, &socket_out));
 	}
+	ROW(-EINVAL, soq_connect_name_async(B.loop, B.idle, &policed));
 	/* In this order: arguments, then whose the loop and the op are. */
 	ROW(-EINVAL, soq_resolve_async(B.loop, B.busy, questions));
 	ROW(-EINVAL, soq_connect_name_async(B.loop, B.busy, names));
@@ -828,6 +872,7 @@ static void rows_all(struct fixture *t)
 	rows_states(t);
 	rows_flags(t);
 	rows_lengths(t);
+	rows_policy(t);
 	rows_names(t);
 }
 

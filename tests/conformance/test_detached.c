@@ -208,6 +208,7 @@ static void close_while_a_thread_is_inside_is_busy(struct fixture *t)
 {
 	int fd;
 	struct call c = { .s = detached_pair(t, &fd), .size = 8, .flags = SOQ_EXACT };
+	struct soq_policy *policy = NULL;
 	struct soq_socket *on = NULL;
 	char in[8];
 
@@ -219,6 +220,9 @@ static void close_while_a_thread_is_inside_is_busy(struct fixture *t)
 	expect(soq_abort(c.s), -EBUSY);
 	expect(soq_finish(c.s, 0), -EBUSY);
 	expect(soq_socket_release(c.s), -EBUSY);
+	expect(soq_policy_public_only(&policy), 0);
+	expect(soq_socket_set_policy(c.s, policy), -EBUSY);
+	soq_policy_release(policy);
 	expect(soq_socket_attach(t->loop, c.s, &on), -EBUSY);
 	assert_null(on);
 	expect(soq_shutdown(c.s, SOQ_SHUTDOWN_BOTH), 0);
