@@ -45,17 +45,9 @@ static void clock_arm(struct soqi_clock *clock);
 /* Ends the receive that a connection has in flight, or its next one. */
 static void connection_shut(struct soq_connection *c)
 {
-	struct soq_op op = { 0 };
-	struct soq_event event;
-	int error;
-
 	soqi_connections_remove(&c->priv.listener->clocks[c->priv.state].connections, c);
 	c->priv.state = SOQI_CONNECTION_OVER;
-	/* It ends at once. soq_shutdown() would rather say why the program's last send was short. */
-	error = soq_shutdown_async(c->priv.socket, &op, SOQ_SHUTDOWN_RECV);
-	if (error == 0)
-		error = soq_wait(&op, -1, &event);
-	(void)error;
+	(void)soq_shutdown(c->priv.socket, SOQ_SHUTDOWN_RECV);
 }
 
 static void on_clock(const struct soq_event *event)
