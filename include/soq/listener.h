@@ -22,6 +22,9 @@ extern "C" {
  * program wait too, and go on by themselves. Only who has too many connections already is
  * turned away, by a reset.
  *
+ * soq_loop_close_all() closes the listening socket as any other. Close the listener before
+ * it, or after it before the loop gets another socket.
+ *
  * A server that needs none of this has no need of a listener: soq_bind(), soq_listen() and
  * soq_accept() do.
  */
