@@ -25,8 +25,8 @@ struct soq_udp_group {
  * the default of each.
  */
 struct soq_udp_options {
-	uint32_t size; /* sizeof(struct soq_udp_options) */
-	int32_t family; /* without `local` and `peer`; default: IPv6 and IPv4, see soq_socket_open() */
+	uint32_t size;  /* sizeof(struct soq_udp_options) */
+	int32_t family; /* without `local`; default: the peer's if no group is joined, else both */
 	const struct soq_endpoint *local; /* where it is bound */
 	uint32_t port;                    /* without `local`: of all addresses */
 	uint32_t option_count;
@@ -41,7 +41,8 @@ struct soq_udp_options {
 /**
  * Opens a UDP socket on a loop, or a detached one if `loop` is NULL: its options are set, it
  * is bound, joins its groups and is connected to its peer. The system gives it a port
- * if neither `local` nor `port` does. On a socket of IPv6 IPv4 addresses are mapped.
+ * if neither `local` nor `port` does. On a socket of IPv6 IPv4 addresses are mapped; one of
+ * both families is such a one, see soq_socket_open().
  *
  * What follows are the calls of every socket: soq_send_to(), soq_recv_from(), soq_send()
  * with a peer, the batches of soq/message.h, soq_multicast_join() and _leave().
