@@ -12,6 +12,8 @@
 extern "C" {
 #endif
 
+struct soq_policy;
+
 /* A group to join, as soq_multicast_join() does. */
 struct soq_udp_group {
 	const struct soq_endpoint *group;
@@ -35,7 +37,8 @@ struct soq_udp_options {
 	uint32_t group_count;
 	uint32_t reserved0;              /* must be 0 */
 	const struct soq_endpoint *peer; /* the default peer: others are not heard */
-	uint64_t reserved[4];            /* must be 0 */
+	struct soq_policy *policy;       /* with no loop: the socket's, from the first on */
+	uint64_t reserved[3];            /* must be 0 */
 };
 
 /**
@@ -49,8 +52,8 @@ struct soq_udp_options {
  *
  * Result: 0 and `*s_out`; on failure `*s_out` is untouched, and there is no socket.
  * Errors: -EINVAL  NULL, a `size` this library does not know, a port above 65535, both `local`
- *                  and `port`, an address that is "none", counts without memory, a reserved
- *                  field that is not 0
+ *                  and `port`, an address that is "none", counts without memory, a policy
+ *                  with a loop, which has its own, a reserved field that is not 0
  *         -EAFNOSUPPORT  a family or an address that is neither IPv4 nor IPv6, or two of them
  *                  that do not go together
  *         else what soq_socket_open(), soq_option_set(), soq_bind(), soq_multicast_join()
