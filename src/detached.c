@@ -381,7 +381,7 @@ int soqi_detached_shutdown(struct soq_socket *s, int how)
 		leave(d);
 		return 0;
 	}
-	if (error == 0)
+	if (error == 0 && how != SOQ_SHUTDOWN_RECV)
 		error = soqi_sync_begin(s, SOQI_LANE_SEND, &op);
 	if (error == 0) {
 		if (how != SOQ_SHUTDOWN_RECV)

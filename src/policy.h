@@ -127,6 +127,9 @@ bool soqi_name_read(const char *name, size_t length, char *room, uint32_t *lengt
 int soqi_policy_ask(const struct soq_policy *policy, const struct soq_policy *known,
 		    const struct soqi_question *q, uint32_t *rule_out);
 
+/* Whether anything at all of `what`, one bit, may be done under it; NULL allows all. */
+bool soqi_policy_ever(const struct soq_policy *policy, uint32_t what);
+
 /* policy.c */
 bool soqi_policy_has(const struct soq_policy *policy, const struct soqi_rules *rules);
 /* Whether all of what `outer` demands `policy` demands as well; NULL demands nothing. */

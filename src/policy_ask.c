@@ -173,3 +173,19 @@ int soq_policy_judge(const struct soq_policy *policy, uint32_t what, uint32_t tr
 		*rule_out = rule;
 	return error;
 }
+
+static bool rules_ever(const struct soqi_rules *rules, uint32_t what)
+{
+	for (uint32_t i = 0; i < rules->count; i++)
+		if (!rules->rules[i].denies && (rules->rules[i].what & what))
+			return true;
+	return rules->allows;
+}
+
+bool soqi_policy_ever(const struct soq_policy *policy, uint32_t what)
+{
+	for (uint32_t i = 0; policy != NULL && i < policy->count; i++)
+		if (!rules_ever(policy->set[i].rules, what))
+			return false;
+	return true;
+}

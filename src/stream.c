@@ -117,7 +117,8 @@ int soq_shutdown(struct soq_socket *s, int how)
 	error = soqi_start_check(s, &op);
 	if (error == 0)
 		error = soqi_shutdown_check(s, how);
-	if (error == 0)
+	/* To end receiving is no next call of the sends: it waits for none, and takes no cause. */
+	if (error == 0 && how != SOQ_SHUTDOWN_RECV)
 		error = soqi_sync_begin(s, SOQI_LANE_SEND, &op);
 	if (error != 0)
 		return error;

@@ -117,7 +117,8 @@ int soqi_turn(struct soq_loop *loop, int64_t until_ns)
 			soqi_flush(loop);
 	}
 	soqi_attempts_take(loop);
-	/* In one turn completions come before deadlines. */
+	/* In one turn completions come before deadlines, and so does what helpers make of them. */
+	soqi_steps_take(loop);
 	soqi_op_expire(loop);
 	soqi_attempts_take(loop);
 	soqi_posts_take(loop);

@@ -7,8 +7,8 @@ cd "$(dirname "$0")/.." || exit 2
 
 quick_stages=(dev)
 full_stages=(dev clang epoll-only package asan tsan valgrind fuzz qemu mutants format tidy perf)
-build_packages=(cmake curl g++ gcc iproute2 libc6-dev groff-base libcmocka-dev liburing-dev make man-db
-	nftables pkg-config procps python3 python3-docutils socat strace systemtap-sdt-dev util-linux)
+build_packages=(cmake curl dnsmasq-base g++ gcc iproute2 libc6-dev groff-base libcmocka-dev liburing-dev make
+	man-db nftables pkg-config procps python3 python3-docutils socat strace systemtap-sdt-dev util-linux)
 full_packages=(abigail-tools binutils busybox-static clang clang-format clang-tidy cpio git libclang-rt-14-dev
 	qemu-system-x86 valgrind)
 jobs=$(nproc)

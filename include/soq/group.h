@@ -245,7 +245,8 @@ SOQ_API SOQ_MUST_CHECK int soq_group_post(struct soq_group *group, unsigned memb
  * loop, where they are returned.
  *
  * If the member ends before it could take the socket in, has no memory for it, or its loop's
- * policy does not let it come (soq_socket_attach()), the socket is aborted and `arrived` gets NULL: `user` can be freed either way.
+ * policy does not let it come (soq_socket_attach()), the socket is aborted and `arrived` gets
+ * NULL: `user` can be freed either way.
  *
  * Result: 0: `arrived` is called once.
  * Errors: -EINVAL     NULL, or no such member

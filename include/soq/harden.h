@@ -25,7 +25,9 @@ extern "C" {
  * without, and by a ring as well: code in this process that goes round the policy meets it
  * there. It cannot be undone, only be narrowed by another call. Call it first thing in main(),
  * before there are threads, loops and descriptors; what is connected and bound already stays
- * so. Rings of loops are restricted to what soq does anyway ("restrictions" in `struct soq_loop_info`).
+ * so. Rings of loops are restricted to what soq does anyway ("restrictions" in
+ * `struct soq_loop_info`), and those of loops with a policy that lets nothing connect, or
+ * nobody come, cannot do that.
  *
  * The policy still has to be given to loops and sockets: the kernel knows less than that, and
  * `*gaps_out` says what of it. A resolver's own connects are under it as well: TCP to port 53.

@@ -22,6 +22,9 @@ extern "C" {
  * program wait too, and go on by themselves. Only who has too many connections already is
  * turned away, by a reset.
  *
+ * soq_loop_close_all() closes the listening socket as any other. Close the listener before
+ * it, or after it before the loop gets another socket.
+ *
  * A server that needs none of this has no need of a listener: soq_bind(), soq_listen() and
  * soq_accept() do.
  */
@@ -93,8 +96,9 @@ struct soq_listener_options {
  *                  memory, a time below 0, a reserved field that is not 0
  *         -ENOMEM
  *         -ECHILD, -EXDEV  as for every call
- * Owner:  close it with soq_listener_close(). What `options` points to is copied, but for
- *         the values of its socket options: they must outlive the listener.
+ * Owner:  close it with soq_listener_close(), and end its connections, before the loop is
+ *         destroyed. What `options` points to is copied, but for the values of its socket
+ *         options: they must outlive the listener.
  * Thread: the loop's.
  * .NET:   TcpListener, TcpListener.Create
  */
@@ -103,7 +107,8 @@ SOQ_API SOQ_MUST_CHECK int soq_listener_open(struct soq_loop *loop,
 					     struct soq_listener **listener_out);
 
 /**
- * Stops the listener and gives it back. Its connections live on, and count no more.
+ * Stops the listener and gives it back. Its connections live on, and count no more. A drain
+ * that waits for them ends with -ECANCELED.
  *
  * Result: 0; the handle is dead.
  * Errors: -EINVAL  NULL
@@ -115,11 +120,13 @@ SOQ_API int soq_listener_close(struct soq_listener *listener);
 
 /**
  * Opens the listening socket: with its options, bound, and listening. Without `local` that
- * is one socket for IPv6 and IPv4, or of IPv4 where the system has no IPv6.
+ * is one socket for IPv6 and IPv4, or of IPv4 where the system has no IPv6. Just after a stop
+ * it waits, some turns, until the accepts of before have let go of the address.
  *
  * Result: 0; also if it is started already.
  * Errors: -EINVAL  NULL
  *         -EBUSY   it drains
+ *         -ECANCELED  it was closed in these turns
  *         -ECHILD, -EXDEV  as for every call; else what soq_socket_open(),
  *         soq_option_set(), soq_bind() and soq_listen() say: it is as it was
  * Thread: the loop's.
@@ -159,7 +166,7 @@ SOQ_API struct soq_socket *soq_listener_socket(const struct soq_listener *listen
  * Errors: those of every starting call
  *         -EINVAL  NULL, or the listener is stopped
  *         -EBUSY   `connection` has a place already
- *         as results: -ECANCELED, -ETIMEDOUT
+ *         as results: those of soq_accept_async(); -ECANCELED also if it is stopped
  * Owner:  `connection` is the library's from the 0 until soq_connection_end(), which is
  *         called for each, whatever the result was.
  * Thread: the loop's.
@@ -178,7 +185,7 @@ SOQ_API SOQ_MUST_CHECK int soq_listener_accept_async(struct soq_listener *listen
  *         -EBUSY      `connection` has a place already
  *         -ETIMEDOUT  the time passed first
  *         -ECANCELED  the listener was stopped meanwhile
- *         -ECHILD, -EXDEV  as for every call
+ *         -ECHILD, -EXDEV  as for every call; else the results of soq_accept_async()
  * Owner:  as soq_listener_accept_async()
  * Thread: the loop's.
  * .NET:   TcpListener.AcceptSocket, TcpListener.AcceptTcpClient
@@ -190,12 +197,12 @@ SOQ_API SOQ_MUST_CHECK int soq_listener_accept(struct soq_listener *listener,
 
 /**
  * Says what a connection does from now on; its time begins anew, also in the same phase. When
- * it is over the listener shuts the receiving side down: the program's receive gets the end
- * of the stream, and it closes as it always does then. A listener that drains does that to
- * idle connections at once. For sends to a peer that does not read there is the
- * `deadline_ns` of their ops.
+ * it is over the listener shuts the receiving side down: the program's receive gets what has
+ * come and then the end of the stream, and it closes as it always does then. A listener that
+ * drains does that to idle connections at once. For sends to a peer that does not read there
+ * is the `deadline_ns` of their ops.
  *
- * Result: 0.
+ * Result: 0; also, and nothing more, once its time was over.
  * Errors: -EINVAL  NULL, or no such phase
  *         -ENOENT  the connection has no place
  *         -ECHILD, -EXDEV  as for every call
@@ -223,7 +230,7 @@ SOQ_API int soq_connection_end(struct soq_connection *connection);
  * Result: 0; the event's result is 0.
  * Errors: those of every starting call
  *         -EBUSY  another drain is in flight
- *         as results: -ECANCELED, -ETIMEDOUT: connections are left, and it may be called
+ *         as results: -ECANCELED, -ETIMEDOUT: it has not come to its end, and may be called
  *         again
  * Thread: the loop's.
  */
@@ -236,7 +243,8 @@ SOQ_API SOQ_MUST_CHECK int soq_listener_drain_async(struct soq_listener *listene
  * Result: 0.
  * Errors: -EINVAL     NULL
  *         -ETIMEDOUT  the time passed first
- *         -EBUSY, -ECHILD, -EXDEV  as soq_listener_drain_async()
+ *         -ECANCELED  the listener was closed meanwhile
+ *         -EBUSY, -ECHILD, -EXDEV  as soq_listener_drain_async(); else why the loop cannot wait
  * Thread: the loop's.
  */
 SOQ_API int soq_listener_drain(struct soq_listener *listener, int64_t timeout_ns);
@@ -250,7 +258,7 @@ struct soq_listener_stats {
 	uint32_t peers;       /* now: that they are of, with `peer_connections_max` */
 	uint32_t accepts;     /* now: in flight */
 	uint64_t accepted;    /* connections that were let in */
-	uint64_t refused;     /* whose peer had too many */
+	uint64_t refused;     /* whose peer had too many, or no memory was left to count it */
 	uint64_t held_up;     /* times accepts had to wait for room, or for the rate */
 	uint64_t expired;     /* connections whose time in a phase was over */
 	uint64_t reserved[4];

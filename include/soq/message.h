@@ -197,9 +197,9 @@ SOQ_API SOQ_MUST_CHECK int64_t soq_recv_from(struct soq_socket *s, void *buffer,
  * if that is "none", to the connected peer. On a stream otherwise as
  * soq_sendv_async().
  *
- * Result: 0; the event's result is a count of bytes, SOQ_ZEROCOPY as above. Of datagrams that the library
- *         has to cut itself it may be short: SOQ_F_CANCELED, SOQ_F_TIMED_OUT or
- *         SOQ_F_BROKEN, and whole datagrams were sent.
+ * Result: 0; the event's result is a count of bytes, SOQ_ZEROCOPY as above. Of datagrams
+ *         that the library has to cut itself it may be short: SOQ_F_CANCELED,
+ *         SOQ_F_TIMED_OUT or SOQ_F_BROKEN, and whole datagrams were sent.
  * Errors: those of soq_send_to_async()
  *         -EINVAL      also for a `size` that is none this library knows, a reserved
  *                      word that is not 0, no segments or too many, a segment that

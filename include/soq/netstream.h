@@ -57,7 +57,8 @@ struct soq_stream_options {
  *         -ENOMEM
  *         -ECHILD, -EXDEV, -EBADF  as for every call
  * Owner:  close it with soq_stream_close(). The socket is the stream's with SOQ_STREAM_OWNS,
- *         else the caller's, and then it must outlive the stream.
+ *         else the caller's, and then it must outlive the stream. After soq_loop_close_all()
+ *         close it before the loop gets another socket.
  * Thread: the loop's; any, on a detached socket: one thread at a time for each direction.
  * .NET:   NetworkStream, TcpClient.GetStream
  */

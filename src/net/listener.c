@@ -44,6 +44,17 @@ int soqi_listener_check(const struct soq_listener *l)
 	return deadline_ns < 0 ? (int)deadline_ns : 0;
 }
 
+int soqi_listener_wait(struct soq_op *op, struct soq_event *event)
+{
+	int error = soq_wait(op, -1, event);
+
+	if (error == 0)
+		return (int)event->result;
+	/* The backend has died before the op was begun: nobody else will end it. */
+	(void)soq_cancel(op);
+	return soq_wait(op, 0, event) == 0 ? error : -ECANCELED;
+}
+
 static size_t listener_bytes(uint32_t option_count)
 {
 	return sizeof(struct soq_listener) + option_count * sizeof(struct soq_option_raw);
@@ -138,8 +149,6 @@ int soq_listener_close(struct soq_listener *l)
 		(void)soq_op_finish(op, -ECANCELED, 0, NULL);
 	}
 	soqi_clocks_stop(l);
-	if (l->paused)
-		(void)soq_cancel(&l->pause);
 	l->closed = true;
 	soqi_listener_settle(l);
 	return 0;
@@ -177,6 +186,22 @@ static int socket_open(struct soq_listener *l, struct soq_socket **s_out)
 	return error;
 }
 
+/* Accepts of before a stop hold the old socket, and so its address, until they have ended. */
+static int old_gates_await(struct soq_listener *l)
+{
+	int error = 0;
+
+	/* Steps of the program's may run meanwhile, and do what they like. */
+	l->inner_count++;
+	while (error == 0 && !l->closed && l->s == NULL && l->gates_busy > 0)
+		error = soq_sleep(l->loop, 0);
+	l->inner_count--;
+	if (!l->closed)
+		return error;
+	soqi_listener_settle(l);
+	return -ECANCELED;
+}
+
 int soq_listener_start(struct soq_listener *l)
 {
 	int error;
@@ -184,6 +209,8 @@ int soq_listener_start(struct soq_listener *l)
 	if (l == NULL)
 		return -EINVAL;
 	error = soqi_listener_check(l);
+	if (error == 0)
+		error = old_gates_await(l);
 	if (error != 0)
 		return error;
 	if (l->drain != NULL)
@@ -250,9 +277,7 @@ int soq_listener_drain(struct soq_listener *l, int64_t timeout_ns)
 	if (timeout_ns >= 0)
 		op.deadline_ns = soqi_after_ns(soqi_now_ns(), timeout_ns);
 	error = soq_listener_drain_async(l, &op);
-	if (error == 0)
-		error = soq_wait(&op, -1, &event);
-	return error != 0 ? error : (int)event.result;
+	return error != 0 ? error : soqi_listener_wait(&op, &event);
 }
 
 int soq_listener_stats(struct soq_listener *l, struct soq_listener_stats *stats)

@@ -11,9 +11,6 @@
 #include <limits.h>
 #include <stddef.h>
 
-/* How long one waits after an accept that failed, for want of memory most likely. */
-#define PAUSE_NS INT64_C(10000000)
-
 /* How many may come in by the rate, now; a second's worth at most. */
 static unsigned rate_room(struct soq_listener *l, int64_t now_ns)
 {
@@ -43,9 +40,12 @@ static void on_pause(const struct soq_event *event)
 {
 	struct soq_listener *l = event->op->user;
 
+	bool goes_on = event->result == 0 || l->pause_cut;
+
 	l->inner_count--;
-	l->paused = false;
-	if (event->result == 0)
+	l->paused = l->pause_cut = false;
+	/* A cancel of somebody else's is the end of the loop. */
+	if (goes_on)
 		soqi_gates_open(l);
 	soqi_listener_settle(l);
 }
@@ -60,6 +60,15 @@ static void pause_for(struct soq_listener *l, int64_t duration_ns)
 		return;
 	l->paused = true;
 	l->inner_count++;
+}
+
+/* With no accept left the timer would only keep the loop from being idle. */
+static void pause_end(struct soq_listener *l)
+{
+	if (!l->paused || l->pause_cut)
+		return;
+	l->pause_cut = true;
+	(void)soq_cancel(&l->pause);
 }
 
 /* Takes the first accept of the program's out of the line. */
@@ -90,6 +99,8 @@ static void let_in(struct soq_listener *l, struct soq_socket *s)
 
 	if (soqi_peers_enter(l, s, &peer) != 0) {
 		l->refused++;
+		/* The rate is for the others: who is turned away may come as often as he likes. */
+		l->next_ns -= l->accept_ns;
 		(void)soq_abort(s);
 		return;
 	}
@@ -99,7 +110,9 @@ static void let_in(struct soq_listener *l, struct soq_socket *s)
 	c->priv.peer = peer;
 	l->accepted++;
 	soqi_connection_begin(c, s);
-	(void)soq_op_finish(op, 0, 0, s);
+	/* One that has been held may be closed by now, with all of the loop's. */
+	if (soq_op_finish(op, 0, 0, s) != 0)
+		(void)soq_op_finish(op, -ECANCELED, 0, NULL);
 }
 
 static void on_gate(const struct soq_event *event)
@@ -121,12 +134,13 @@ static void on_gate(const struct soq_event *event)
 			l->gates_held++;
 		}
 	}
-	if (l->drain != NULL)
+	if (l->drain != NULL) {
 		soqi_gates_drain(l);
-	else if (event->socket == NULL && event->result != -ECANCELED)
-		pause_for(l, PAUSE_NS);
-	else
+	} else {
+		if (event->socket == NULL && event->result != -ECANCELED && l->waiting_count > 0)
+			waiting_fail(waiting_take(l), (int)event->result);
 		soqi_gates_open(l);
+	}
 	soqi_listener_settle(l);
 }
 
@@ -204,6 +218,7 @@ void soqi_gates_shut(struct soq_listener *l)
 	}
 	while (l->waiting_count > 0)
 		waiting_fail(waiting_take(l), -ECANCELED);
+	pause_end(l);
 }
 
 /* More are open than accepts wait: the program has cancelled some. */
@@ -221,11 +236,16 @@ static void gates_trim(struct soq_listener *l)
 	}
 }
 
+static bool may_drain(struct soq_listener *l)
+{
+	return l->waiting_count > 0 && places(l) > 0 && rate_room(l, soqi_now_ns()) > 0;
+}
+
 void soqi_gates_drain(struct soq_listener *l)
 {
-	struct soq_socket *s;
+	struct soq_socket *s, *from = l->s;
 
-	if (l->s == NULL)
+	if (from == NULL)
 		return;
 	/* What these have taken already comes before their ends. */
 	for (unsigned i = 0; i < SOQI_GATES; i++)
@@ -236,10 +256,19 @@ void soqi_gates_drain(struct soq_listener *l)
 	if (l->gates_busy > 0)
 		return;
 	held_let_in(l);
-	(void)soq_socket_set_timeouts(l->s, 0, 0);
-	while (l->waiting_count > 0 && places(l) > 0 && soq_accept(l->s, &s, NULL) == 0)
-		let_in(l, s);
-	(void)soq_listener_stop(l);
+	(void)soq_socket_set_timeouts(from, 0, 0);
+	/* Deadlines may come in these calls and steps may run: accepts end, even the listener. */
+	l->inner_count++;
+	while (l->s == from && may_drain(l) && soq_accept(from, &s, NULL) == 0) {
+		rate_take(l);
+		if (l->waiting_count > 0)
+			let_in(l, s);
+		else
+			(void)soq_abort(s);
+	}
+	l->inner_count--;
+	if (l->s == from)
+		(void)soq_listener_stop(l);
 }
 
 static void on_accept_cut(struct soq_op *op, int cause, void *arg)
@@ -253,6 +282,8 @@ static void on_accept_cut(struct soq_op *op, int cause, void *arg)
 	l->waiting_count--;
 	waiting_fail(c, -ECANCELED);
 	gates_trim(l);
+	if (l->waiting_count == 0)
+		pause_end(l);
 }
 
 int soq_listener_accept_async(struct soq_listener *l, struct soq_op *op, struct soq_connection *c)
@@ -293,11 +324,12 @@ int soq_listener_accept(struct soq_listener *l, struct soq_connection *c, int64_
 	if (timeout_ns >= 0)
 		op.deadline_ns = soqi_after_ns(soqi_now_ns(), timeout_ns);
 	error = soq_listener_accept_async(l, &op, c);
-	if (error == 0)
-		error = soq_wait(&op, -1, &event);
-	if (error == 0)
-		error = (int)event.result;
+	if (error != 0)
+		return error;
+	error = soqi_listener_wait(&op, &event);
 	if (error == 0)
 		*accepted_out = event.socket;
+	else
+		(void)soq_connection_end(c);
 	return error;
 }

@@ -2,6 +2,7 @@
 /* UDP sockets in one call. */
 #include <soq/connect.h>
 #include <soq/multicast.h>
+#include <soq/policy.h>
 #include <soq/udp.h>
 
 #include <errno.h>
@@ -92,7 +93,10 @@ static int set_up(struct soq_socket *s, const struct soq_udp_options *o)
 {
 	struct soq_socket_info info = { .size = sizeof(info) };
 	struct soq_endpoint peer;
-	int error = soq_socket_info(s, &info);
+	int error = o->policy != NULL ? soq_socket_set_policy(s, o->policy) : 0;
+
+	if (error == 0)
+		error = soq_socket_info(s, &info);
 
 	for (uint32_t i = 0; error == 0 && i < o->option_count; i++) {
 		const struct soq_option_raw *raw = &o->options[i];
@@ -115,7 +119,8 @@ int soq_udp_open(struct soq_loop *loop, const struct soq_udp_options *o, struct 
 	struct soq_socket *s;
 	int family, error;
 
-	if (o == NULL || s_out == NULL || options_check(o) != 0)
+	if (o == NULL || s_out == NULL || options_check(o) != 0 ||
+	    (loop != NULL && o->policy != NULL))
 		return -EINVAL;
 	error = family_of(o, &family);
 	if (error == 0)

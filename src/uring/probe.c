@@ -5,6 +5,8 @@
  */
 #include "uring.h"
 
+#include "../policy.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -149,22 +151,25 @@ static void allow_register(struct io_uring_restriction *to, uint8_t opcode)
  * host's seccomp policy. Registering the descriptor needs both 20 and 21 allowed,
  * or each ring that ends leaves a slot of the thread's table taken, and the 17th
  * is refused. The table of direct descriptors is there already: only its places are
- * filled and emptied.
+ * filled and emptied. Under a policy that never lets it connect, or accept, it cannot.
  */
-static int restrict_ring(struct soqi_uring *impl)
+static int restrict_ring(const struct soq_loop *loop, struct soqi_uring *impl)
 {
 	static const uint8_t ops[] = {
-		IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL, IORING_OP_ACCEPT,  IORING_OP_CONNECT,
-		IORING_OP_SEND,     IORING_OP_RECV,         IORING_OP_SENDMSG, IORING_OP_RECVMSG,
-		IORING_OP_SEND_ZC,  IORING_OP_SENDMSG_ZC,
+		IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL, IORING_OP_SEND,    IORING_OP_RECV,
+		IORING_OP_SENDMSG,  IORING_OP_RECVMSG,      IORING_OP_SEND_ZC, IORING_OP_SENDMSG_ZC,
 	};
 	enum { OPS = sizeof(ops) / sizeof(ops[0]) };
-	struct io_uring_restriction list[OPS + 8];
+	struct io_uring_restriction list[OPS + 10];
 	unsigned count = OPS;
 
 	memset(list, 0, sizeof(list));
 	for (unsigned i = 0; i < OPS; i++)
 		allow_op(&list[i], ops[i]);
+	if (soqi_policy_ever(loop->policy, SOQ_POLICY_ACCEPT))
+		allow_op(&list[count++], IORING_OP_ACCEPT);
+	if (soqi_policy_ever(loop->policy, SOQ_POLICY_CONNECT))
+		allow_op(&list[count++], IORING_OP_CONNECT);
 	allow_register(&list[count++], IORING_REGISTER_RING_FDS);
 	allow_register(&list[count++], IORING_UNREGISTER_RING_FDS);
 	allow_register(&list[count++], IORING_REGISTER_PBUF_RING);
@@ -211,7 +216,7 @@ int soqi_probe_features(struct soq_loop *loop, struct soqi_uring *impl)
 		impl->wait_flags |= IORING_ENTER_NO_IOWAIT;
 	probe_registered(loop, impl);
 	if (!taken_away(loop, SOQ_FEATURE_RESTRICTIONS))
-		soqi_probe_note(loop, SOQ_FEATURE_RESTRICTIONS, restrict_ring(impl));
+		soqi_probe_note(loop, SOQ_FEATURE_RESTRICTIONS, restrict_ring(loop, impl));
 	/* Registered later, in the thread that will own the ring. */
 	if (!taken_away(loop, SOQ_FEATURE_REGISTERED_FD))
 		soqi_probe_note(loop, SOQ_FEATURE_REGISTERED_FD, -EINPROGRESS);

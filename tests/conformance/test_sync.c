@@ -537,6 +537,24 @@ static void cause_of_one_lane_does_not_reach_the_other(struct fixture *t)
 	close(fd);
 }
 
+static void end_of_receiving_leaves_the_cause_of_a_send(struct fixture *t)
+{
+	int fd;
+	struct soq_socket *s = pair_narrow(t, AF_INET, &fd);
+	char *big = calloc(1, BIG_BYTES), in;
+	int64_t sent;
+
+	expect(soq_socket_set_timeouts(s, FOREVER, 5 * MS), 0);
+	sent = soq_send(s, big, BIG_BYTES, 0);
+	expect_true(sent > 0 && sent < (int64_t)BIG_BYTES);
+	expect(soq_shutdown(s, SOQ_SHUTDOWN_RECV), 0);
+	expect(soq_recv(s, &in, 1, 0), 0);
+	expect(soq_send(s, big, 1, 0), -ETIMEDOUT);
+	expect(soq_close(s), 0);
+	close(fd);
+	free(big);
+}
+
 static const struct conf_case cases[] = {
 	SYNC_CASE(whole_conversation_is_synchronous, "20a"),
 	SYNC_CASE(recv_times_out_with_nothing, "20a 6b"),
@@ -559,6 +577,7 @@ static const struct conf_case cases[] = {
 	CASE(sync_send_keeps_its_place, "9a 20b"),
 	CASE(sync_recv_keeps_its_place, "9b 20b"),
 	SYNC_CASE(cause_of_one_lane_does_not_reach_the_other, "6d"),
+	SYNC_CASE(end_of_receiving_leaves_the_cause_of_a_send, "6d"),
 };
 
 CONF_GROUP(sync, cases)

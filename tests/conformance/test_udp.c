@@ -198,6 +198,32 @@ static void groups_are_joined(struct fixture *t)
 	assert_null(s);
 }
 
+static void policy_holds_from_the_first_on(struct fixture *t)
+{
+	static const char text[] = "default deny\nallow bind udp 127.0.0.1\n";
+	struct soq_udp_options options = { .size = sizeof(options) };
+	struct soq_endpoint any, elsewhere;
+	struct soq_policy *policy = NULL;
+	struct soq_socket *s = NULL;
+
+	expect(soq_policy_parse(text, sizeof(text) - 1, NULL, &policy), 0);
+	expect(soq_endpoint_loopback(AF_INET, 0, &any), 0);
+	expect(soq_endpoint_parse("127.0.0.2:9", &elsewhere), 0);
+	options.policy = policy;
+	options.local = &elsewhere;
+	expect(soq_udp_open(NULL, &options, &s), -EACCES);
+	options.local = &any;
+	options.peer = &elsewhere;
+	expect(soq_udp_open(NULL, &options, &s), -EACCES);
+	options.peer = NULL;
+	expect(soq_udp_open(t->loop, &options, &s), t->loop != NULL ? -EINVAL : 0);
+	if (t->loop != NULL)
+		expect(soq_udp_open(NULL, &options, &s), 0);
+	expect(soq_send_to(s, "x", 1, 0, &elsewhere), -EACCES);
+	expect(soq_close(s), 0);
+	soq_policy_release(policy);
+}
+
 static const struct conf_case cases[] = {
 	SYNC_CASE(arguments_are_checked, "B135"),
 	SYNC_CASE(datagrams_go_there_and_back, "B135"),
@@ -205,6 +231,7 @@ static const struct conf_case cases[] = {
 	SYNC_CASE(without_a_family_both_are_heard, ""),
 	SYNC_CASE(peer_alone_is_heard, ""),
 	SYNC_CASE(groups_are_joined, ""),
+	SYNC_CASE(policy_holds_from_the_first_on, "22a"),
 };
 
 CONF_GROUP(udp, cases)

@@ -31,10 +31,11 @@ def read_rows():
 def read_cases():
     """The rows that each test pins: {(program, test): rows}."""
     cases = {}
-    for path in (TESTS / "conformance").glob("test_*.c"):
-        program = "conf_" + path.stem[len("test_"):]
-        for test, rows in CASE.findall(path.read_text("utf-8")):
-            cases[program, test] = set(" ".join(re.findall(r'"([^"]*)"', rows)).split())
+    for folder, kind in ("conformance", "conf_"), ("netns", "netns_"):
+        for path in (TESTS / folder).glob("test_*.c"):
+            program = kind + path.stem[len("test_"):]
+            for test, rows in CASE.findall(path.read_text("utf-8")):
+                cases[program, test] = set(" ".join(re.findall(r'"([^"]*)"', rows)).split())
     return cases
 
 

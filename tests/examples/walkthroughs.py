@@ -54,6 +54,7 @@ def served(name, *arguments, end=0):
 		yield server
 	finally:
 		server.process.terminate()
+		server.process.stdout.read() # what it says at its end
 		server.process.stdout.close()
 		status = server.process.wait(PATIENCE)
 	assert status == end, status
@@ -153,6 +154,17 @@ def eom():
 	lines = server.ended()
 	assert lines == ['Socket server received message: "Hi friends \U0001f44b!"',
 		'Socket server sent acknowledgment: "<|ACK|>"'], lines
+
+
+def fetch():
+	with served("http") as server:
+		host, port = server.address
+		said = run("fetch", host, str(port), *DETACHED).splitlines()
+		assert said[0] == server.text + ": ok" and said[1] == "HTTP/1.1 200 OK", said
+		# A name: by whichever of its addresses answers.
+		assert "HTTP/1.1 200 OK" in run("fetch", "localhost", str(port), *DETACHED).splitlines()
+	# What is no name is refused, and not looked up.
+	assert run("fetch", "no..name", "1", *DETACHED, status=1).startswith("no..name: ")
 
 
 def time():
@@ -303,5 +315,5 @@ def chat():
 			talker.go()
 
 
-{"sync": sync, "async": asynchronous, "records": records, "eom": eom, "time": time,
+{"sync": sync, "async": asynchronous, "records": records, "eom": eom, "fetch": fetch, "time": time,
 	"udp": udp, "select": select, "unix": unix, "chat": chat}[CASE]()

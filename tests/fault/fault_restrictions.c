@@ -2,7 +2,8 @@
 /*
  * The ring does what soq does and no more: registering files on it, and opening a file
  * through it, are refused. A ring is otherwise a way around a host's seccomp policy. With
- * direct descriptors the places of its table may be filled, and that is all.
+ * direct descriptors the places of its table may be filled, and that is all. Under a policy that
+ * lets nothing connect, or nobody come, it cannot do that either.
  */
 #define _GNU_SOURCE
 #include "fault.h"
@@ -117,7 +118,22 @@ static void check_requests(int fd, const struct soq_loop_info *info, bool has_pl
 	CHECK_IS(smuggle(fd, &params, &direct), has_places ? -EBADF : -EACCES);
 }
 
-static void check(uint32_t direct_count)
+/* A request that goes as far as looking for its socket is allowed. */
+static void check_policy(int fd, const struct soq_loop_info *info, bool connects, bool accepts)
+{
+	struct sockaddr_in nowhere = { .sin_family = AF_INET };
+	struct io_uring_sqe connect_it = { .opcode = IORING_OP_CONNECT,
+					   .fd = -1,
+					   .addr = (uintptr_t)&nowhere,
+					   .off = sizeof(nowhere) };
+	struct io_uring_sqe accept_one = { .opcode = IORING_OP_ACCEPT, .fd = -1 };
+	struct io_uring_params params = layout(info);
+
+	CHECK_IS(smuggle(fd, &params, &connect_it), connects ? -EBADF : -EACCES);
+	CHECK_IS(smuggle(fd, &params, &accept_one), accepts ? -EBADF : -EACCES);
+}
+
+static void check(uint32_t direct_count, const char *rules)
 {
 	struct soq_loop_options options = { .size = sizeof(options),
 					    .backend = SOQ_BACKEND_URING,
@@ -127,6 +143,8 @@ static void check(uint32_t direct_count)
 	bool has_places;
 	int fd;
 
+	if (rules != NULL)
+		CHECK_IS(soq_policy_parse(rules, strlen(rules), NULL, &options.policy), 0);
 	CHECK_IS(soq_loop_create(&options, &loop), 0);
 	info = fault_info(loop);
 	has_places = info.direct_count > 0;
@@ -137,13 +155,19 @@ static void check(uint32_t direct_count)
 	CHECK(fd >= 0);
 	check_register(fd, has_places);
 	check_requests(fd, &info, has_places);
+	check_policy(fd, &info, rules == NULL || strstr(rules, "connect") != NULL,
+		     rules == NULL || strstr(rules, "accept") != NULL);
 	/* The ring's tail is no longer where soq left it: it cannot be used any more. */
 	CHECK_IS(soq_loop_destroy(loop), 0);
+	soq_policy_release(options.policy);
 }
 
 int main(void)
 {
-	check(0);
-	check(64);
+	check(0, NULL);
+	check(64, NULL);
+	check(0, "default deny\nallow connect tcp 192.0.2.1 443\n");
+	check(0, "default deny\nallow bind,accept tcp *\n");
+	check(64, "default deny\n");
 	return 0;
 }

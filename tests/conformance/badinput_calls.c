@@ -1,79 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Every public call that works on a loop, a socket or an op, well formed. */
-#ifndef SOQ_TESTS_BADINPUT_CALLS_H
-#define SOQ_TESTS_BADINPUT_CALLS_H
+#include "badinput.h"
 
-#include "support.h"
-
-/* What the calls are made on. */
-struct bench {
-	struct soq_loop *loop;
-	struct soq_socket *s;      /* connected */
-	struct soq_socket *peer;   /* to this one */
-	struct soq_socket *fresh;  /* only opened */
-	struct soq_socket *closed; /* a dead handle */
-	struct soq_socket *listener;
-	struct soq_socket *detached; /* on no loop */
-	struct soq_socket *datagram; /* bound, not connected */
-	struct soq_endpoint datagram_ep;
-	int fd;                     /* of a socket that is nobody's */
-	int file;                   /* of 8 bytes */
-	struct soq_op *idle, *busy; /* done is set */
-	struct soq_op *quiet;       /* in flight, without done */
-	struct soq_endpoint ep;
-	char *fake;                    /* an address nobody may touch */
-	struct probe *receive, *sleep; /* whose ops those are */
-	struct soq_pool *pool;
-	struct soq_stream *stream; /* over `s` */
-	struct soq_listener *door;
-	struct soq_connection place; /* of `guest`, which came to `door` */
-	struct soq_socket *guest;
-	struct soq_buf *buf; /* on loan, with one byte */
-	struct soq_loop_stats before;
-	char in[4];
-};
-
-/* Calls with one thing wrong: on any loop, socket and op they are made of. */
-struct on {
-	struct soq_loop *loop;
-	struct soq_socket *s;
-	struct soq_op *op;
-};
-
-static struct bench bench;
-static struct soq_event an_event;
-static char some[64];
-static const struct iovec segments[] = { { some, 8 }, { some + 8, 8 } };
-static struct soq_part parts[] = { { .data = some, .size_bytes = 8 }, { 0 } };
-
-#define HUGE31   ((size_t)INT32_MAX + 1)
-#define TOO_LONG ((size_t)SSIZE_MAX + 1)
-
-/* Each call, otherwise well formed, on what it is given. */
-#define CALL(name, expression)                                                                     \
-	static int64_t call_##name(const struct on *on)                                            \
-	{                                                                                          \
-		(void)on;                                                                          \
-		return expression;                                                                 \
-	}
-static struct soq_loop *loop_out;
-static struct soq_socket *socket_out;
-static struct soq_endpoint ep_out;
 static struct soq_credentials credentials_out = { .size = sizeof(credentials_out) };
-static struct soq_listener *door_out;
-static struct soq_connection place_out;
-static const struct soq_listener_options door_options = { .size = sizeof(door_options) };
-static const struct soq_udp_options udp_options = { .size = sizeof(udp_options) };
 static struct soq_listener_stats door_stats = { .size = sizeof(door_stats) };
 static struct soq_loop_info info = { .size = sizeof(info) };
 static struct soq_loop_stats stats = { .size = sizeof(stats) };
-static struct soq_pool *pool_out;
 static struct soq_stream *stream_out;
-static struct soq_pool_info pool_info_out = { .size = sizeof(pool_info_out) };
 static int value;
-static int64_t value64;
-static struct soq_tcp_info tcp_info_out = { .size = sizeof(tcp_info_out) };
-static uint64_t available_out;
 static int32_t error_out;
 static struct soq_report report_out = { .size = sizeof(report_out) };
 static struct soq_socket_info socket_info = { .size = sizeof(socket_info) };
@@ -86,62 +20,13 @@ static void never_asked(struct soq_op *op, int cause, void *arg)
 	(void)arg;
 }
 
-/* A good message, new each time. */
-static struct soq_message *message_of(const struct iovec *array, uint32_t count)
-{
-	static struct soq_message message;
-
-	message = (struct soq_message){ .size = sizeof(message),
-					.segments = array,
-					.segment_count = count };
-	return &message;
-}
-
-/* One entry, new each time. */
-static struct soq_poll_entry *entry_of(struct soq_socket *s, uint32_t events)
-{
-	static struct soq_poll_entry entry;
-
-	entry = (struct soq_poll_entry){ .socket = s, .events = events };
-	return &entry;
-}
-
-/* A good question, new each time. */
-static struct soq_resolve *question_of(const char *host)
-{
-	static struct soq_resolve question;
-
-	question = (struct soq_resolve){ .size = sizeof(question),
-					 .host = host,
-					 .host_bytes = host != NULL ? strlen(host) : 4,
-					 .endpoints = &ep_out,
-					 .endpoint_max = 1 };
-	return &question;
-}
-
-/* A good host and port, new each time. */
-static struct soq_connect_name *name_of(const char *host, uint32_t port)
-{
-	static struct soq_connect_name name;
-
-	name = (struct soq_connect_name){ .size = sizeof(name),
-					  .host = host,
-					  .host_bytes = host != NULL ? strlen(host) : 4,
-					  .port = port };
-	return &name;
-}
-
-/* A good list, new each time. */
-static struct soq_connect_list *list_of(const struct soq_endpoint *endpoints, uint32_t count)
-{
-	static struct soq_connect_list list;
-
-	list = (struct soq_connect_list){ .size = sizeof(list),
-					  .type = SOCK_STREAM,
-					  .endpoints = endpoints,
-					  .endpoint_count = count };
-	return &list;
-}
+/* Each call, otherwise well formed, on what it is given. */
+#define CALL(name, expression)                                                                     \
+	static int64_t call_##name(const struct on *on)                                            \
+	{                                                                                          \
+		(void)on;                                                                          \
+		return expression;                                                                 \
+	}
 
 CALL(socket_open, soq_socket_open(on->loop, AF_INET, SOCK_STREAM, 0, &socket_out))
 CALL(bind, soq_bind(on->s, &bench.ep))
@@ -287,19 +172,7 @@ CALL(cancel, soq_cancel(on->op))
 CALL(wait, soq_wait(on->op, 0, &an_event))
 CALL(wait_any, soq_wait_any(&on->op, 1, 0, &an_event))
 
-/* What a call takes, and where it may not be made. */
-#define LOOP      1u  /* a loop: NULL is -EINVAL */
-#define SOCKET    2u  /* a socket: NULL is -EINVAL, a closed one -EBADF */
-#define OP        4u  /* an op: NULL is -EINVAL */
-#define STARTS    8u  /* that op: in flight it is -EBUSY */
-#define ANY       16u /* may be called from any thread */
-#define CHILD_MAY 32u /* ends what a child inherited: tried last */
-
-static const struct subject {
-	const char *name;
-	int64_t (*call)(const struct on *on);
-	unsigned takes;
-} subjects[] = {
+const struct subject subjects[] = {
 #define S(name, takes)                                                                             \
 	{                                                                                          \
 		"soq_" #name, call_##name, takes                                                   \
@@ -446,4 +319,5 @@ static const struct subject {
 	S(loop_destroy, CHILD_MAY),
 };
 
-#endif
+const unsigned subject_count = COUNT_OF(subjects);
+_Static_assert(COUNT_OF(subjects) <= SUBJECTS_MAX, "room for a result of each");
