@@ -27,7 +27,7 @@ extern "C" {
  * before there are threads, loops and descriptors; what is connected and bound already stays
  * so. Rings of loops are restricted to what soq does anyway ("restrictions" in
  * `struct soq_loop_info`), and those of loops with a policy that lets nothing connect, or
- * nobody come, cannot do that.
+ * neither bind nor accept, cannot do that.
  *
  * The policy still has to be given to loops and sockets: the kernel knows less than that, and
  * `*gaps_out` says what of it. A resolver's own connects are under it as well: TCP to port 53.
