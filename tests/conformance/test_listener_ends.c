@@ -103,29 +103,39 @@ static void on_other(const struct soq_event *event)
 	(void)soq_cancel(m->cancels);
 }
 
-/* Its client has been taken already for an accept that is cancelled in the same turn. */
+/*
+ * Its client has been taken already for an accept that is cancelled in the same turn: by one
+ * who came before it, or after it, as the kernel tells of them (Linux 6.1: last come, first told).
+ */
 static struct soq_listener *listener_that_holds(struct fixture *t, int *fd)
 {
 	struct soq_listener *l = listener_open(t, options_of(t));
-	struct soq_endpoint ep = listener_start(l), other_ep;
-	struct soq_socket *other = soq_listener(t, AF_INET, &other_ep);
+	struct soq_endpoint ep = listener_start(l), eps[2];
+	struct soq_socket *others[2];
 	struct visit v = { 0 };
-	struct meanwhile m = { .op.user = &m };
-	int other_fd;
+	struct meanwhile m[2] = { { .cancels = NULL } };
+	int fds[2];
 
-	expect(soq_op_inner(&m.op, on_other), 0);
-	expect(soq_accept_async(other, &m.op, 0), 0);
 	visit_await(t, l, &v);
-	m.cancels = &v.p->op;
+	for (unsigned i = 0; i < 2; i++) {
+		others[i] = soq_listener(t, AF_INET, &eps[i]);
+		m[i].op.user = &m[i];
+		m[i].cancels = &v.p->op;
+		expect(soq_op_inner(&m[i].op, on_other), 0);
+		expect(soq_accept_async(others[i], &m[i].op, 0), 0);
+	}
 	settle(t);
-	other_fd = raw_connect(&other_ep);
+	fds[0] = raw_connect(&eps[0]);
 	*fd = raw_connect(&ep);
+	fds[1] = raw_connect(&eps[1]);
 	await(t, v.p);
 	expect_end(v.p, -ECANCELED, 0);
 	settle(t);
 	expect(soq_poll(soq_listener_socket(l), SOQ_POLL_RECV, 0), 0);
-	expect(soq_close(other), 0);
-	close(other_fd);
+	for (unsigned i = 0; i < 2; i++) {
+		expect(soq_close(others[i]), 0);
+		close(fds[i]);
+	}
 	return l;
 }
 
