@@ -51,7 +51,7 @@ struct soq_stream_options {
  *
  * Result: 0 and `*stream_out`; on failure it is untouched.
  * Errors: -EINVAL      NULL, a `size` this library does not know, unknown flags, a buffer
- *                      above 1 GiB, a reserved field that is not 0
+ *                      above 1 GiB, a reserved field that is not 0, half an allocator
  *         -ENOTCONN    the socket is not connected
  *         -EOPNOTSUPP  its type is not SOCK_STREAM
  *         -ENOMEM

@@ -88,6 +88,8 @@ int soq_stream_open(struct soq_socket *s, const struct soq_stream_options *optio
 		return error;
 	if (now.allocator != NULL)
 		allocator = *now.allocator;
+	if (allocator.allocate == NULL || allocator.release == NULL)
+		return -EINVAL;
 	in = buffer_bytes(&now, SOQ_STREAM_READ, now.read_bytes);
 	out = buffer_bytes(&now, SOQ_STREAM_WRITE, now.write_bytes);
 	st = allocator.allocate(allocator.context, sizeof(*st) + in + out, _Alignof(max_align_t));

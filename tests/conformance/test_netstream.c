@@ -225,6 +225,7 @@ static void access_and_sizes_are_checked(struct fixture *t)
 {
 	static const uint32_t way[2] = { SOQ_STREAM_READ, SOQ_STREAM_WRITE };
 	struct soq_stream_options bad = { .size = sizeof(bad) };
+	const struct soq_allocator none = { NULL, NULL, NULL };
 	struct soq_stream *st = NULL;
 	struct soq_socket *s = NULL;
 	uint64_t length;
@@ -251,6 +252,8 @@ static void access_and_sizes_are_checked(struct fixture *t)
 	bad.flags = 1u << 9;
 	expect(soq_stream_open(e.s, &bad, &st), -EINVAL);
 	bad = (struct soq_stream_options){ .size = 4 };
+	expect(soq_stream_open(e.s, &bad, &st), -EINVAL);
+	bad = (struct soq_stream_options){ .size = sizeof(bad), .allocator = &none };
 	expect(soq_stream_open(e.s, &bad, &st), -EINVAL);
 	expect(soq_stream_open(e.s, NULL, NULL), -EINVAL);
 	ends_close(&e);
