@@ -22,6 +22,9 @@ extern "C" {
  * can make the program keep: a message that does not fit into it is refused, and never
  * makes it grow.
  *
+ * The socket's timeouts bound each wait of a call: a peer that sends a byte now and then can
+ * make a call last that waits for a whole message. An op's deadline bounds all of it.
+ *
  * One read and one write may be under way at a time, a copy is both: else -EBUSY. A program
  * leaves receiving on the socket to its stream.
  */
