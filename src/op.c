@@ -300,7 +300,8 @@ static void fire(struct soq_loop *loop, struct soq_op *op, int64_t now_ns)
 		/* soq_wait() leaves a moved deadline to this moment. */
 		if (op->deadline_ns == 0 || op->deadline_ns > now_ns)
 			soqi_op_rearm(loop, op);
-		else
+		/* A helper is asked once. */
+		else if (op->priv.kind != SOQI_KIND_HELPED || op->priv.cause == 0)
 			soqi_op_cut(loop, op, -ETIMEDOUT);
 		break;
 	}

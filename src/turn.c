@@ -115,6 +115,9 @@ int soqi_turn(struct soq_loop *loop, int64_t until_ns)
 		soqi_settle(loop);
 		if (loop->backend->immediate)
 			soqi_flush(loop);
+	} else {
+		/* Those begun since it died: nothing else may end them. */
+		soqi_helped_end(loop, loop->dead);
 	}
 	soqi_attempts_take(loop);
 	/* In one turn completions come before deadlines, and so does what helpers make of them. */

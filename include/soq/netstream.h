@@ -22,6 +22,9 @@ extern "C" {
  * can make the program keep: a message that does not fit into it is refused, and never
  * makes it grow.
  *
+ * The socket's timeouts bound each wait of a call: a peer that sends a byte now and then can
+ * make a call last that waits for a whole message. An op's deadline bounds all of it.
+ *
  * One read and one write may be under way at a time, a copy is both: else -EBUSY. A program
  * leaves receiving on the socket to its stream.
  */
@@ -51,7 +54,7 @@ struct soq_stream_options {
  *
  * Result: 0 and `*stream_out`; on failure it is untouched.
  * Errors: -EINVAL      NULL, a `size` this library does not know, unknown flags, a buffer
- *                      above 1 GiB, a reserved field that is not 0
+ *                      above 1 GiB, a reserved field that is not 0, half an allocator
  *         -ENOTCONN    the socket is not connected
  *         -EOPNOTSUPP  its type is not SOCK_STREAM
  *         -ENOMEM

@@ -88,6 +88,8 @@ int soq_stream_open(struct soq_socket *s, const struct soq_stream_options *optio
 		return error;
 	if (now.allocator != NULL)
 		allocator = *now.allocator;
+	if (allocator.allocate == NULL || allocator.release == NULL)
+		return -EINVAL;
 	in = buffer_bytes(&now, SOQ_STREAM_READ, now.read_bytes);
 	out = buffer_bytes(&now, SOQ_STREAM_WRITE, now.write_bytes);
 	st = allocator.allocate(allocator.context, sizeof(*st) + in + out, _Alignof(max_align_t));
@@ -125,13 +127,17 @@ int soq_stream_close(struct soq_stream *st)
 		return error;
 	if (st->read.busy || st->write.busy)
 		return -EBUSY;
+	/* The flush turns the loop, where a helper's step may want to read. */
+	st->read.busy = true;
 	if (error == 0 && st->out_used > 0)
 		error = soq_stream_flush(st);
 	if (error != -EBADF && (st->flags & SOQ_STREAM_OWNS)) {
 		int closed = soq_close(st->s);
 
-		if (closed == -EBUSY)
+		if (closed == -EBUSY) {
+			st->read.busy = false;
 			return closed;
+		}
 		error = error != 0 ? error : closed;
 	}
 	/* Somebody else has closed it: no matter, unless something was to be sent. */

@@ -108,6 +108,23 @@ static void deadline_asks_the_helper(struct fixture *t)
 	expect(asked.times, 2);
 }
 
+/* Its end takes longer than the time there was left, which is no reason to ask again. */
+static void deadline_asks_none_that_was_cancelled(struct fixture *t)
+{
+	struct asked asked = { 0 };
+	struct probe *p = probe(t);
+
+	p->op.deadline_ns = now_ns() + 2 * MS;
+	started(p, soq_op_begin(t->loop, &p->op, on_cancel, &asked));
+	expect(soq_cancel(&p->op), 0);
+	while (now_ns() <= p->op.deadline_ns + MS)
+		settle(t);
+	expect(asked.times, 1);
+	expect(soq_op_finish(&p->op, -ECANCELED, 0, NULL), 0);
+	await(t, p);
+	expect_end(p, -ECANCELED, 0);
+}
+
 /* One of them finishes another, which needs not be asked then. */
 static void closing_the_loop_asks_all_helpers(struct fixture *t)
 {
@@ -340,6 +357,7 @@ static const struct conf_case cases[] = {
 	CASE(what_is_no_helper_of_it_cannot_finish_it, ""),
 	CASE(cancel_asks_the_helper_once, "6a"),
 	CASE(deadline_asks_the_helper, "6a"),
+	CASE(deadline_asks_none_that_was_cancelled, ""),
 	CASE(closing_the_loop_asks_all_helpers, "15b"),
 	CASE(inner_ops_go_on_in_every_call_that_waits, "2a"),
 	CASE(loop_with_a_step_to_take_may_not_sleep, ""),

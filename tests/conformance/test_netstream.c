@@ -180,10 +180,52 @@ static void stream_may_own_its_socket(struct fixture *t)
 	}
 }
 
+/* What a helper's step does while a close sends what is left. */
+struct intruder {
+	struct soq_op inner, read;
+	struct soq_stream *st;
+	char in[4];
+	int began;
+};
+
+static void intrude(const struct soq_event *event)
+{
+	struct intruder *x = event->op->user;
+
+	x->began = soq_stream_read_async(x->st, &x->read, x->in, sizeof(x->in));
+}
+
+static void stream_that_closes_begins_nothing(struct fixture *t)
+{
+	struct intruder *x = calloc(1, sizeof(*x));
+	static char big[1 << 16];
+	struct ends e;
+	int64_t sent;
+
+	assert_non_null(x);
+	ends_open(t, &e, 0);
+	do
+		sent = soq_send(e.s, big, sizeof(big), SOQ_NOWAIT);
+	while (sent > 0);
+	expect(sent, -EAGAIN);
+	expect(soq_socket_set_timeouts(e.s, watchdog_ns(), 20 * MS), 0);
+	expect(soq_stream_write(e.st, "x", 1), 1);
+	*x = (struct intruder){ .inner.user = x, .st = e.st, .began = 1 };
+	expect(soq_op_inner(&x->inner, intrude), 0);
+	expect(soq_sleep_async(t->loop, &x->inner, 0), 0);
+	expect(soq_stream_close(e.st), -ETIMEDOUT);
+	expect(x->began, -EBUSY);
+	expect(soq_abort(e.s), 0);
+	expect(soq_abort(e.peer), 0);
+	run_until(t, stats_of(t).sockets == 0);
+	free(x);
+}
+
 static void access_and_sizes_are_checked(struct fixture *t)
 {
 	static const uint32_t way[2] = { SOQ_STREAM_READ, SOQ_STREAM_WRITE };
 	struct soq_stream_options bad = { .size = sizeof(bad) };
+	const struct soq_allocator none = { NULL, NULL, NULL };
 	struct soq_stream *st = NULL;
 	struct soq_socket *s = NULL;
 	uint64_t length;
@@ -210,6 +252,8 @@ static void access_and_sizes_are_checked(struct fixture *t)
 	bad.flags = 1u << 9;
 	expect(soq_stream_open(e.s, &bad, &st), -EINVAL);
 	bad = (struct soq_stream_options){ .size = 4 };
+	expect(soq_stream_open(e.s, &bad, &st), -EINVAL);
+	bad = (struct soq_stream_options){ .size = sizeof(bad), .allocator = &none };
 	expect(soq_stream_open(e.s, &bad, &st), -EINVAL);
 	expect(soq_stream_open(e.s, NULL, NULL), -EINVAL);
 	ends_close(&e);
@@ -375,6 +419,7 @@ static const struct conf_case cases[] = {
 	SYNC_CASE(stream_may_own_its_socket, "B132"),
 	SYNC_CASE(access_and_sizes_are_checked, "B131"),
 	SYNC_CASE(copy_takes_everything_over, ""),
+	CASE(stream_that_closes_begins_nothing, ""),
 	CASE(ops_do_what_calls_do, ""),
 	CASE(ops_that_end_early_lose_nothing, "6a"),
 	CASE(copy_op_goes_until_the_end, ""),

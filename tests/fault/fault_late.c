@@ -20,6 +20,7 @@ enum {
 	CONNECT,
 	HELD,     /* zero-copy: handed over, never acknowledged */
 	HELD_BIG, /* zero-copy: handed over in part */
+	HELPED,   /* a helper's */
 	LATE_SEND,
 	LATE_RECEIVE,
 	LATE_LAZY,
@@ -124,6 +125,24 @@ static void check_closed(struct soq_socket *s, int peer)
 	CHECK_IS(close(peer), 0);
 }
 
+static void helped_cut(struct soq_op *op, int cause, void *arg)
+{
+	(void)arg;
+	CHECK_IS(cause, -EPERM);
+	CHECK_IS(soq_op_finish(op, -ECANCELED, 0, NULL), 0);
+}
+
+/* Nothing is under it that could fail, on a loop that is dead already. */
+static void check_helped_late(struct soq_loop *loop)
+{
+	finals[HELPED] = 0;
+	results[HELPED] = 0;
+	CHECK_IS(soq_op_begin(loop, &ops[HELPED], helped_cut, NULL), 0);
+	CHECK_IS(soq_loop_run(loop, SOQ_RUN_ONCE, 0), -EPERM);
+	CHECK_IS(finals[HELPED], 1);
+	CHECK_IS(results[HELPED], -EPERM);
+}
+
 static unsigned ended(void)
 {
 	unsigned count = 0;
@@ -159,6 +178,7 @@ int main(int argc, char **argv)
 	CHECK_IS(soq_send_async(pair[0], &ops[SEND], big, BIG_BYTES, 0), 0);
 	held_start(loop, big, held);
 	CHECK_IS(soq_sleep_async(loop, &ops[SLEEP], 3600000 * MS), 0);
+	CHECK_IS(soq_op_begin(loop, &ops[HELPED], helped_cut, NULL), 0);
 	for (unsigned turn = 0; turn < 4; turn++)
 		CHECK(soq_loop_run(loop, SOQ_RUN_ONCE, 0) >= 0);
 	CHECK_IS(ended(), 0);
@@ -179,9 +199,11 @@ int main(int argc, char **argv)
 	CHECK_IS(results[CONNECT], -EPERM);
 	CHECK_IS(results[EXACT], -EPERM);
 	CHECK_IS(results[LATE_LAZY], -EPERM);
+	CHECK_IS(results[HELPED], -EPERM);
 	CHECK(results[SEND] == -EPERM || results[SEND] > 0);
 	CHECK_IS(results[HELD], HELD_BYTES);
 	CHECK(results[HELD_BIG] == -EPERM || mores[HELD_BIG] == 1);
+	check_helped_late(loop);
 
 	check_closed(idle, peer);
 	CHECK_IS(soq_close(listener), 0);
