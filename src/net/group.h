@@ -72,7 +72,7 @@ struct soqi_member {
 	uint32_t cpu; /* SOQI_CPU_NONE: anywhere */
 	pthread_t thread;
 	int error;                  /* under the lock */
-	struct soq_loop_stats last; /* as a call or the end has left them */
+	struct soq_loop_stats last; /* as a call or, under the lock, the end has left them */
 
 	/* The one call the maker waits for. */
 	struct soq_op call_op;

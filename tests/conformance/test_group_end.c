@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/* Groups that end in the midst of something: with loops that die, and counters being read. */
+#define _GNU_SOURCE
+#include "group_kit.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+/* From here on this thread's loop can wait for nothing more. */
+static int no_more_waits(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_enter, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait, 1, 0),
+#ifdef SYS_epoll_wait
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_wait, 0, 1),
+#else
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+#endif
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EIO),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = { .len = COUNT_OF(code), .filter = code };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) |
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+static void loop_dies(struct kit *kit, unsigned member, void *arg)
+{
+	(void)arg;
+	kit->seen[member].failures += no_more_waits() != 0;
+}
+
+static void arrives_nowhere(struct soq_group *group, unsigned member, struct soq_socket *s,
+			    void *user)
+{
+	(void)group;
+	(void)member;
+	(void)!(s != NULL && soq_abort(s));
+	atomic_fetch_add((atomic_uint *)user, 1);
+}
+
+static void loop_that_cannot_go_on_ends_the_group(struct fixture *t)
+{
+	struct kit *kit = kit_open_for(t);
+	struct soq_loop_stats stats = { .size = sizeof(stats) };
+	struct soq_endpoint ep;
+	atomic_uint told = 0;
+	unsigned given = 0;
+	int fds[3 * MEMBERS];
+	int peer, rc;
+
+	kit_listen(kit, &ep);
+	for (unsigned i = 0; i < COUNT_OF(fds); i++) {
+		fds[i] = client_connect(&ep);
+		expect_true(client_ask(fds[i], i));
+	}
+	on_member(kit, 3, loop_dies, NULL);
+	/* Sockets that come meanwhile are told of, or refused. */
+	do {
+		struct soq_socket *s = pair_raw(t, AF_INET, &peer);
+
+		rc = soq_group_hand_over(kit->group, s, 3, arrives_nowhere, &told);
+		given += rc == 0;
+		if (rc != 0)
+			expect(soq_close(s), 0);
+		close(peer);
+	} while (rc == 0);
+	expect(rc, -ESHUTDOWN);
+	expect(soq_group_wait(kit->group, watchdog_ns()), -EIO);
+	expect(soq_group_stats(kit->group, &stats), 0);
+	expect(stats.sockets, 0);
+	expect(stats.ops_in_flight, 0);
+	expect(soq_group_drain(kit->group, FOREVER), -ESHUTDOWN);
+	expect(atomic_load(&told), given);
+	expect(atomic_load(&kit->connections), 0);
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		expect(kit->seen[i].stops, 1);
+		expect(kit->seen[i].failures, 0);
+	}
+	for (unsigned i = 0; i < COUNT_OF(fds); i++)
+		close(fds[i]);
+	expect(soq_group_destroy(kit->group), -EIO);
+	kit_free(kit);
+}
+
+/* The maker's calls that ask every member, while members end. */
+static void counters_may_be_read_while_members_end(struct fixture *t)
+{
+	for (unsigned i = 0; i < 10; i++) {
+		struct kit *kit = kit_open_for(t);
+		struct soq_loop_stats stats = { .size = sizeof(stats) };
+
+		expect(soq_group_stop(kit->group), 0);
+		while (soq_group_wait(kit->group, 0) == -ETIME)
+			expect(soq_group_stats(kit->group, &stats), 0);
+		kit_close(kit);
+	}
+}
+
+/* Callbacks that run the loop, and so take the call to stop that was meant for the member. */
+static void run_and_stop(struct soq_group *group, unsigned member, struct kit *kit)
+{
+	struct soq_loop *loop = soq_group_loop(group, member);
+
+	kit->seen[member].failures += soq_group_stop(group) != 0;
+	for (unsigned i = 0; i < 3; i++)
+		kit->seen[member].failures += soq_loop_run(loop, SOQ_RUN_ONCE, 0) < 0;
+}
+
+static void drain_runs(struct soq_group *group, unsigned member, void *user)
+{
+	run_and_stop(group, member, user);
+}
+
+static void stop_in_a_drain_is_not_lost(struct fixture *t)
+{
+	struct kit *kit = kit_make(t);
+
+	kit->options.drain = drain_runs;
+	kit_open(kit);
+	expect_true(soq_group_drain(kit->group, 0) != 0);
+	kit_expect_ended(kit);
+	kit_close(kit);
+
+	kit = kit_make(t);
+	kit->options.drained = drain_runs;
+	kit_open(kit);
+	expect_true(soq_group_drain(kit->group, 0) != 0);
+	kit_expect_ended(kit);
+	kit_close(kit);
+}
+
+/* Threads that try to post, and go on when they are refused. */
+struct nag {
+	pthread_t thread;
+	struct kit *kit;
+	atomic_uint refused;
+	atomic_int enough;
+};
+
+static void nag_heard(const struct soq_event *event)
+{
+	(void)event;
+}
+
+static void *nag_run(void *arg)
+{
+	struct nag *nag = arg;
+	struct soq_op op = { .done = nag_heard };
+
+	while (!atomic_load(&nag->enough))
+		if (soq_group_post(nag->kit->group, 0, &op) == -ESHUTDOWN)
+			atomic_fetch_add(&nag->refused, 1);
+	return NULL;
+}
+
+static void refused_posters_do_not_hold_up_the_end(struct fixture *t)
+{
+	struct kit *kit = kit_open_for(t);
+	static struct nag nags[8];
+
+	memset(nags, 0, sizeof(nags));
+	for (unsigned i = 0; i < COUNT_OF(nags); i++) {
+		nags[i].kit = kit;
+		expect(pthread_create(&nags[i].thread, NULL, nag_run, &nags[i]), 0);
+	}
+	expect(soq_group_stop(kit->group), 0);
+	kit_expect_ended(kit);
+	for (unsigned i = 0; i < COUNT_OF(nags); i++) {
+		until(atomic_load(&nags[i].refused) > 0);
+		atomic_store(&nags[i].enough, 1);
+		pthread_join(nags[i].thread, NULL);
+	}
+	kit_close(kit);
+}
+
+/* To where it is already, again and again, while its member drains. */
+struct circle {
+	struct soq_group *group;
+	atomic_uint rounds;
+	unsigned failures;
+};
+
+static void circle_on(struct soq_group *group, unsigned member, struct soq_socket *s, void *user)
+{
+	struct circle *circle = user;
+
+	if (atomic_fetch_add(&circle->rounds, 1) < 1000)
+		circle->failures += soq_group_hand_over(group, s, member, circle_on, circle) != 0;
+	else
+		circle->failures += soq_close(s) != 0;
+}
+
+static void socket_that_is_handed_to_its_own_member_is_not_drained(struct fixture *t)
+{
+	struct kit *kit = kit_open_for(t);
+	struct circle circle = { .group = kit->group };
+	struct soq_socket *s;
+	int peer;
+
+	s = pair_raw(t, AF_INET, &peer);
+	expect(soq_group_hand_over(kit->group, s, 2, circle_on, &circle), 0);
+	expect(soq_group_drain(kit->group, watchdog_ns()), 0);
+	expect(atomic_load(&circle.rounds), 1001);
+	expect(circle.failures, 0);
+	close(peer);
+	kit_close(kit);
+}
+
+/* Closed while a poll that nobody waits for is armed: that ends later, with no event. */
+struct quiet {
+	struct soq_op op;
+	struct soq_socket *s;
+	unsigned failures;
+};
+
+static void quiet_closes(const struct soq_event *event)
+{
+	struct quiet *quiet = event->op->user;
+
+	quiet->failures += soq_poll(quiet->s, SOQ_POLL_RECV, 0) != 0;
+	quiet->failures += soq_close(quiet->s) != 0;
+}
+
+static void quiet_lands(struct soq_group *group, unsigned member, struct soq_socket *s, void *user)
+{
+	struct quiet *quiet = user;
+
+	quiet->s = s;
+	quiet->failures += soq_sleep_async(soq_group_loop(group, member), &quiet->op, 20 * MS) != 0;
+}
+
+static void close_without_an_event_ends_a_drain(struct fixture *t)
+{
+	struct kit *kit = kit_open_for(t);
+	struct quiet quiet = { .op = { .done = quiet_closes } };
+	struct soq_socket *s;
+	int peer;
+
+	quiet.op.user = &quiet;
+	s = pair_raw(t, AF_INET, &peer);
+	expect(soq_group_hand_over(kit->group, s, 4, quiet_lands, &quiet), 0);
+	expect(soq_group_drain(kit->group, watchdog_ns()), 0);
+	expect(quiet.failures, 0);
+	close(peer);
+	kit_close(kit);
+}
+
+static const struct conf_case cases[] = {
+	CASE(loop_that_cannot_go_on_ends_the_group, ""),
+	CASE(counters_may_be_read_while_members_end, ""),
+	CASE(stop_in_a_drain_is_not_lost, ""),
+	CASE(refused_posters_do_not_hold_up_the_end, ""),
+	CASE(close_without_an_event_ends_a_drain, ""),
+	CASE(socket_that_is_handed_to_its_own_member_is_not_drained, ""),
+};
+
+CONF_GROUP(group_end, cases)
