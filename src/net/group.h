@@ -8,6 +8,7 @@
 #include <soq/group.h>
 #include <soq/op.h>
 #include <soq/policy.h>
+#include <soq/poll.h>
 #include <soq/pool.h>
 #include <soq/socket.h>
 #include <soq/telemetry.h>

@@ -10,6 +10,9 @@
 /* How long one waits after an accept that failed, for want of memory most likely. */
 #define PAUSE_NS INT64_C(10000000)
 
+/* Accepts in a row that may come to nothing though somebody waits. */
+#define LAST_TRIES 10u
+
 /* How long those have that have begun to connect when a drain begins: a round trip. */
 #define GRACE_NS INT64_C(100000000)
 
@@ -40,16 +43,29 @@ static void accepted_tell(struct soqi_listener *l, struct soq_socket *s)
 	l->listening->accepted(l->member->group, l->member->index, s, l->listening->user);
 }
 
-/* Nobody more can come in: takes in who has, and closes. */
+/*
+ * Nobody more can come in: takes in who has, and closes. Those whom the policy refuses are
+ * passed over within an accept and its time, so that one that came to nothing says little
+ * while there is still somebody.
+ */
 static void listener_end(struct soqi_listener *l)
 {
+	unsigned tries = LAST_TRIES;
 	struct soq_socket *s;
 
 	if (l->s == NULL)
 		return;
-	(void)soq_socket_set_timeouts(l->s, 0, 0);
-	while (soq_accept(l->s, &s, NULL) == 0)
+	(void)soq_socket_set_timeouts(l->s, PAUSE_NS, 0);
+	while (tries > 0 && soq_poll(l->s, SOQ_POLL_RECV, 0) != 0) {
+		int error = soq_accept(l->s, &s, NULL);
+
+		if (error != 0) {
+			tries = error == -ETIMEDOUT ? tries - 1 : 0;
+			continue;
+		}
 		accepted_tell(l, s);
+		tries = LAST_TRIES;
+	}
 	(void)soq_close(l->s);
 	l->s = NULL;
 }

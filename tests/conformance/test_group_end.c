@@ -182,6 +182,73 @@ static void refused_posters_do_not_hold_up_the_end(struct fixture *t)
 	kit_close(kit);
 }
 
+/* A drain whose member is busy until the time for latecomers has passed. */
+#define GRACE_OVER (110 * MS)
+
+static void drain_busy(struct soq_group *group, unsigned member, void *user)
+{
+	int64_t end_ns = now_ns() + GRACE_OVER;
+
+	kit_drain(group, member, user);
+	while (now_ns() < end_ns)
+		sched_yield();
+}
+
+static int client_from(const char *from, const struct soq_endpoint *to)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct soq_endpoint ep;
+
+	expect(soq_endpoint_parse(from, &ep), 0);
+	expect(bind(fd, &ep.addr.any, ep.size_bytes), 0);
+	expect(connect(fd, &to->addr.any, to->size_bytes), 0);
+	return fd;
+}
+
+static void hold_member(const struct soq_event *event)
+{
+	while (!atomic_load((atomic_int *)event->op->user))
+		sched_yield();
+}
+
+static void refused_clients_do_not_hide_those_behind_them(struct fixture *t)
+{
+	static const char text[] = "default deny\nallow bind,accept tcp 127.0.0.1\n";
+	struct kit *kit = kit_make(t);
+	struct soq_policy *policy = NULL;
+	struct soq_op op = { .done = hold_member };
+	atomic_int let_go = 0;
+	struct soq_endpoint ep;
+	int fds[300], refused[COUNT_OF(fds)];
+
+	expect(soq_policy_parse(text, sizeof(text) - 1, NULL, &policy), 0);
+	kit->loop.policy = policy;
+	kit->options.member_count = 1;
+	kit->options.drain = drain_busy;
+	kit_open(kit);
+	kit_listen(kit, &ep);
+	op.user = &let_go;
+	expect(soq_group_post(kit->group, 0, &op), 0);
+	for (unsigned i = 0; i < COUNT_OF(fds); i++) {
+		/* Among those that are more than a listener takes in at once. */
+		refused[i] = i < 200 ? -1 : client_from("127.0.0.2:0", &ep);
+		fds[i] = client_connect(&ep);
+		expect_true(fds[i] >= 0);
+	}
+	expect(soq_group_drain(kit->group, 0), -ETIME);
+	atomic_store(&let_go, 1);
+	for (unsigned i = 0; i < COUNT_OF(fds); i++)
+		expect_true(client_ask(fds[i], i));
+	for (unsigned i = 0; i < COUNT_OF(fds); i++) {
+		close(fds[i]);
+		if (refused[i] >= 0)
+			close(refused[i]);
+	}
+	expect(soq_group_drain(kit->group, watchdog_ns()), 0);
+	soq_policy_release(policy);
+	kit_close(kit);
+}
+
 /* To where it is already, again and again, while its member drains. */
 struct circle {
 	struct soq_group *group;
@@ -259,6 +326,7 @@ static const struct conf_case cases[] = {
 	CASE(counters_may_be_read_while_members_end, ""),
 	CASE(stop_in_a_drain_is_not_lost, ""),
 	CASE(refused_posters_do_not_hold_up_the_end, ""),
+	CASE(refused_clients_do_not_hide_those_behind_them, ""),
 	CASE(close_without_an_event_ends_a_drain, ""),
 	CASE(socket_that_is_handed_to_its_own_member_is_not_drained, ""),
 };
