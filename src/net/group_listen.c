@@ -79,7 +79,9 @@ static void on_pause(const struct soq_event *event)
 {
 	struct soqi_listener *l = event->op->user;
 
-	if (event->result == 0 && !l->is_last && !l->member->ending)
+	if (event->result != 0)
+		l->s = NULL; /* as below */
+	else if (!l->is_last && !l->member->ending)
 		listener_accept(l);
 }
 
@@ -97,7 +99,9 @@ static void on_accept(const struct soq_event *event)
 		return;
 	if (l->is_last)
 		listener_end(l);
-	else if (event->result != -ECANCELED)
+	else if (event->result == -ECANCELED)
+		l->s = NULL; /* by the program, with all there is on its loop */
+	else
 		(void)!soq_sleep_async(atomic_load(&l->member->loop), &l->pause, PAUSE_NS);
 }
 
@@ -118,6 +122,8 @@ static void on_grace(const struct soq_event *event)
 void soqi_listeners_drain(struct soqi_member *m)
 {
 	for (struct soqi_listener *l = m->listeners; l != NULL; l = l->next) {
+		if (l->s == NULL)
+			continue;
 		l->filtered = soqi_newcomers_refuse(l->s) == 0;
 		(void)!soq_sleep_async(atomic_load(&m->loop), &l->grace, GRACE_NS);
 	}

@@ -321,6 +321,60 @@ static void close_without_an_event_ends_a_drain(struct fixture *t)
 	kit_close(kit);
 }
 
+/* A program that closes all there is on a loop, listeners of the group among it. */
+struct follower {
+	struct soq_socket *s;
+	atomic_int landed;
+};
+
+static void follower_lands(struct soq_group *group, unsigned member, struct soq_socket *s,
+			   void *user)
+{
+	struct follower *follower = user;
+
+	(void)group;
+	(void)member;
+	follower->s = s;
+	atomic_store(&follower->landed, 1);
+}
+
+static void close_all(struct kit *kit, unsigned member, void *arg)
+{
+	(void)arg;
+	kit->seen[member].failures += soq_loop_close_all(soq_group_loop(kit->group, member)) != 0;
+}
+
+static void follower_sends(struct kit *kit, unsigned member, void *arg)
+{
+	struct follower *follower = arg;
+
+	kit->seen[member].failures += soq_send(follower->s, "x", 1, 0) != 1 ||
+				      soq_close(follower->s) != 0;
+}
+
+static void drain_leaves_alone_what_came_after_a_closed_listener(struct fixture *t)
+{
+	struct kit *kit = kit_open_for(t);
+	struct follower follower = { .s = NULL };
+	struct soq_endpoint ep;
+	struct soq_socket *s;
+	char byte = 0;
+	int peer;
+
+	kit_listen(kit, &ep);
+	on_member(kit, 6, close_all, NULL);
+	/* In the place of the listener, where places are used again. */
+	s = pair_raw(t, AF_INET, &peer);
+	expect(soq_group_hand_over(kit->group, s, 6, follower_lands, &follower), 0);
+	until(atomic_load(&follower.landed));
+	expect(soq_group_drain(kit->group, GRACE_OVER), -ETIME);
+	on_member(kit, 6, follower_sends, &follower);
+	expect(raw_recv_blocking(peer, &byte, 1), 1);
+	expect(soq_group_drain(kit->group, watchdog_ns()), 0);
+	close(peer);
+	kit_close(kit);
+}
+
 static const struct conf_case cases[] = {
 	CASE(loop_that_cannot_go_on_ends_the_group, ""),
 	CASE(counters_may_be_read_while_members_end, ""),
@@ -328,6 +382,7 @@ static const struct conf_case cases[] = {
 	CASE(refused_posters_do_not_hold_up_the_end, ""),
 	CASE(refused_clients_do_not_hide_those_behind_them, ""),
 	CASE(close_without_an_event_ends_a_drain, ""),
+	CASE(drain_leaves_alone_what_came_after_a_closed_listener, ""),
 	CASE(socket_that_is_handed_to_its_own_member_is_not_drained, ""),
 };
 
