@@ -375,6 +375,108 @@ static void drain_leaves_alone_what_came_after_a_closed_listener(struct fixture 
 	kit_close(kit);
 }
 
+/* Before it runs a member hands the next one a socket and an op; one of them does not start. */
+struct early {
+	struct soq_op op;
+	atomic_uint told;
+	atomic_uint came;
+	atomic_uint posted;
+};
+
+static struct early earlies[MEMBERS];
+
+static void early_posted(const struct soq_event *event)
+{
+	struct early *early = event->op->user;
+
+	atomic_fetch_add(&early->posted, event->result == 0);
+}
+
+static void early_lands(struct soq_group *group, unsigned member, struct soq_socket *s, void *user)
+{
+	struct early *early = user;
+
+	(void)group;
+	(void)member;
+	atomic_fetch_add(&early->told, 1);
+	if (s != NULL && soq_close(s) == 0)
+		atomic_fetch_add(&early->came, 1);
+}
+
+static int start_early(struct soq_group *group, unsigned member, void *user)
+{
+	struct kit *kit = user;
+	struct early *early = &earlies[member];
+	unsigned next = (member + 1) % MEMBERS;
+	struct soq_socket *s = NULL;
+
+	(void)kit_start(group, member, user);
+	early->op.done = early_posted;
+	early->op.user = early;
+	kit->seen[member].failures += soq_socket_open(NULL, AF_INET, SOCK_STREAM, 0, &s) != 0 ||
+				      soq_group_hand_over(group, s, next, early_lands, early) !=
+					      0 ||
+				      soq_group_post(group, next, &early->op) != 0;
+	return member == 3 && kit->seen[3].more != NULL ? -EPERM : 0;
+}
+
+static void what_was_begun_in_start_ends(struct fixture *t)
+{
+	for (unsigned fails = 0; fails < 2; fails++) {
+		struct kit *kit = kit_make(t);
+
+		memset(earlies, 0, sizeof(earlies));
+		kit->options.start = start_early;
+		kit->seen[3].more = fails ? kit : NULL;
+		expect(soq_group_create(&kit->options, &kit->group), fails ? -EPERM : 0);
+		if (!fails) {
+			expect(soq_group_drain(kit->group, watchdog_ns()), 0);
+			expect(soq_group_destroy(kit->group), 0);
+		}
+		for (unsigned i = 0; i < MEMBERS; i++) {
+			expect(kit->seen[i].failures, 0);
+			expect(kit->seen[i].stops, !fails || i != 3);
+			expect(atomic_load(&earlies[i].posted), 1);
+			expect(atomic_load(&earlies[i].told), 1);
+			expect(atomic_load(&earlies[i].came), !fails);
+		}
+		kit_free(kit);
+	}
+}
+
+/* The last that a member does begins something, and asks the group for what it cannot have. */
+static void stop_begins(struct soq_group *group, unsigned member, void *user)
+{
+	struct kit *kit = user;
+	struct early *early = &earlies[member];
+	struct soq_loop *loop = soq_group_loop(group, member);
+	struct soq_socket *s = NULL;
+
+	kit_stop(group, member, user);
+	early->op.done = early_posted;
+	early->op.user = early;
+	kit->seen[member].failures +=
+		soq_group_post(group, member, &early->op) != -ESHUTDOWN ||
+		soq_socket_open(loop, AF_INET, SOCK_STREAM, 0, &s) != 0 ||
+		soq_group_hand_over(group, s, member, early_lands, early) != -ESHUTDOWN ||
+		soq_group_stop(group) != 0 || soq_group_drain(group, 0) == 0 ||
+		soq_group_destroy(group) != -EXDEV || soq_loop_post(loop, &early->op) != 0;
+}
+
+static void what_is_begun_in_stop_ends(struct fixture *t)
+{
+	struct kit *kit = kit_make(t);
+
+	memset(earlies, 0, sizeof(earlies));
+	kit->options.stop = stop_begins;
+	kit_open(kit);
+	kit_close(kit);
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		expect(atomic_load(&earlies[i].posted), 1);
+		expect(atomic_load(&earlies[i].told), 0);
+	}
+}
+
 static const struct conf_case cases[] = {
 	CASE(loop_that_cannot_go_on_ends_the_group, ""),
 	CASE(counters_may_be_read_while_members_end, ""),
@@ -383,6 +485,8 @@ static const struct conf_case cases[] = {
 	CASE(refused_clients_do_not_hide_those_behind_them, ""),
 	CASE(close_without_an_event_ends_a_drain, ""),
 	CASE(drain_leaves_alone_what_came_after_a_closed_listener, ""),
+	CASE(what_was_begun_in_start_ends, ""),
+	CASE(what_is_begun_in_stop_ends, ""),
 	CASE(socket_that_is_handed_to_its_own_member_is_not_drained, ""),
 };
 
