@@ -84,6 +84,7 @@ struct soqi_member {
 	/* Its thread's alone. */
 	struct soqi_listener *listeners;
 	bool draining;
+	bool empty; /* no socket when it last looked */
 	bool ending;
 };
 

@@ -87,10 +87,13 @@ static void drain_look(struct soqi_member *m)
 	bool is_empty = soq_loop_counter(loop, SOQ_COUNTER_CURRENT_SOCKETS) == 0 &&
 			atomic_load(&m->arriving) == 0;
 
+	bool was_empty = m->empty;
+
+	m->empty = is_empty;
 	if (is_empty == atomic_load(&m->drained))
 		return;
-	/* The last event of a socket may come in the turn after it has gone. */
-	if (is_empty && soq_loop_deadline(loop) == 0)
+	/* The last event of a socket may come in the turn after it has gone, and no later. */
+	if (is_empty && !was_empty && soq_loop_deadline(loop) == 0)
 		return;
 	if (is_empty && group->options.drained != NULL)
 		group->options.drained(group, m->index, group->options.user);

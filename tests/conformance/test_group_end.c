@@ -375,6 +375,36 @@ static void drain_leaves_alone_what_came_after_a_closed_listener(struct fixture 
 	kit_close(kit);
 }
 
+/* A member that always has something to do. */
+struct busy {
+	struct soq_op op;
+	struct kit *kit;
+	atomic_int enough;
+	atomic_uint rounds;
+};
+
+static void busy_again(const struct soq_event *event)
+{
+	struct busy *busy = event->op->user;
+
+	atomic_fetch_add(&busy->rounds, 1);
+	if (!atomic_load(&busy->enough) && soq_group_post(busy->kit->group, 1, &busy->op) != 0)
+		busy->kit->seen[1].failures++;
+}
+
+static void busy_member_is_drained_too(struct fixture *t)
+{
+	struct kit *kit = kit_open_for(t);
+	struct busy busy = { .op = { .done = busy_again }, .kit = kit };
+
+	busy.op.user = &busy;
+	expect(soq_group_post(kit->group, 1, &busy.op), 0);
+	until(atomic_load(&busy.rounds) > 2);
+	expect(soq_group_drain(kit->group, watchdog_ns()), 0);
+	atomic_store(&busy.enough, 1);
+	kit_close(kit);
+}
+
 /* Before it runs a member hands the next one a socket and an op; one of them does not start. */
 struct early {
 	struct soq_op op;
@@ -487,6 +517,7 @@ static const struct conf_case cases[] = {
 	CASE(drain_leaves_alone_what_came_after_a_closed_listener, ""),
 	CASE(what_was_begun_in_start_ends, ""),
 	CASE(what_is_begun_in_stop_ends, ""),
+	CASE(busy_member_is_drained_too, ""),
 	CASE(socket_that_is_handed_to_its_own_member_is_not_drained, ""),
 };
 
