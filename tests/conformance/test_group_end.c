@@ -63,6 +63,7 @@ static void loop_that_cannot_go_on_ends_the_group(struct fixture *t)
 		expect_true(client_ask(fds[i], i));
 	}
 	on_member(kit, 3, loop_dies, NULL);
+	expect(kit->seen[3].failures, 0);
 	/* Sockets that come meanwhile are told of, or refused. */
 	do {
 		struct soq_socket *s = pair_raw(t, AF_INET, &peer);
