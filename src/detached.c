@@ -342,6 +342,9 @@ int64_t soqi_detached_transfer(struct soq_socket *s, const struct soqi_transfer 
 		error = soqi_batch_prepare(s, t);
 	if (error == 0)
 		error = soqi_transfer_begin(s, t, op);
+	/* It may have got a policy since the call began. */
+	if (t->index == SOQI_LANE_SEND && t->address != NULL && soqi_is_policed(s))
+		flags |= SOQI_OP_POLICED;
 	if (error == 0) {
 		d->transfers[t->index]++;
 		soqi_probe_transfer(s, op, t->index);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Disconnecting: a shutdown after which the socket may be used again, or the peer dissolved. */
 #include "detached.h"
+#include "policed.h"
 
 #include <errno.h>
 #include <soq/connect.h>
@@ -31,6 +32,9 @@ static int port_keep(const struct soq_socket *s, in_port_t port)
 	if (getsockname(s->fd, &now.addr.any, &now.size_bytes) != 0 || *port_of(&now) != 0)
 		return 0;
 	*port_of(&now) = port;
+	/* Or it was the connect that took it. */
+	if (soqi_is_policed(s) && !soqi_policed_may_keep(s, &now))
+		return 0;
 	return bind(s->fd, &now.addr.any, now.size_bytes) == 0 ? 0 : -errno;
 }
 

@@ -14,8 +14,8 @@
 #define NET_SINCE_ABI      4
 #define GET_ABI            (1u << 0)
 #define RULE_NET_PORT      2
-#define ACCESS_BIND_TCP    (UINT64_C(1) << 0)
-#define ACCESS_CONNECT_TCP (UINT64_C(1) << 1)
+#define ACCESS_BIND_TCP    1u
+#define ACCESS_CONNECT_TCP 2u
 
 struct ruleset {
 	uint64_t handled_access_fs;
@@ -42,57 +42,56 @@ static bool is_tcp_place(unsigned place)
 	       place == SOQI_PLACE_NAME;
 }
 
-static bool allows_ports(const struct soqi_rule *rule, uint32_t what)
+/* Rules that deny some places alone leave their ports to the policy. */
+static bool is_about_ports(const struct soqi_rule *rule, uint32_t what)
 {
-	return !rule->denies && (rule->what & what) && (rule->transports & SOQ_POLICY_TCP) &&
-	       is_tcp_place(rule->place);
+	return (rule->what & what) && (rule->transports & SOQ_POLICY_TCP) &&
+	       (rule->denies ? rule->place == SOQI_PLACE_ANY : is_tcp_place(rule->place));
 }
 
-/* Whether the rules leave out some ports. */
-static bool leaves_out(const struct soqi_rules *set, uint32_t what)
-{
-	for (uint32_t i = 0; i < set->count; i++)
-		if (allows_ports(&set->rules[i], what) && set->rules[i].all_ports)
-			return false;
-	return !set->allows;
-}
-
+/* The ports that a set allows somewhere. Its rules that deny are behind those that allow. */
 static void open_find(struct ports *ports, const struct soqi_rules *set, uint32_t what)
 {
-	memset(ports->open, 0, sizeof(ports->open));
+	memset(ports->open, set->allows, sizeof(ports->open));
 	for (uint32_t i = 0; i < set->count; i++) {
 		const struct soqi_rule *rule = &set->rules[i];
+		uint32_t last = rule->port_last < PORTS ? rule->port_last : PORTS - 1;
 
-		if (allows_ports(rule, what))
-			memset(ports->open + rule->port_first, 1,
-			       (size_t)rule->port_last - rule->port_first + 1);
+		if (is_about_ports(rule, what))
+			memset(ports->open + rule->port_first, !rule->denies,
+			       (size_t)last - rule->port_first + 1);
 	}
 }
 
-/* What all of the policy's sets allow. Rules that deny leave their ports to the policy. */
-static void ports_find(struct ports *ports, const struct soq_policy *policy, uint32_t what,
-		       uint64_t access)
+static bool all_open(const uint8_t *ports, uint32_t first, uint32_t last, uint8_t access)
 {
-	bool any = false;
+	for (uint32_t port = first; port <= last; port++)
+		if ((ports[port] & access) == 0)
+			return false;
+	return true;
+}
 
+/* What all of the policy's sets allow. */
+static void ports_find(struct ports *ports, const struct soq_policy *policy, uint32_t what,
+		       uint8_t access)
+{
 	for (uint32_t port = 0; port < PORTS; port++)
-		ports->allowed[port] |= (uint8_t)access;
+		ports->allowed[port] |= access;
 	for (uint32_t i = 0; i < policy->count; i++) {
-		const struct soqi_rules *set = policy->set[i].rules;
-
-		if (!leaves_out(set, what))
+		open_find(ports, policy->set[i].rules, what);
+		if (all_open(ports->open, 1, PORTS - 1, 1))
 			continue;
 		ports->handled |= access;
-		open_find(ports, set, what);
 		for (uint32_t port = 0; port < PORTS; port++)
 			if (!ports->open[port])
 				ports->allowed[port] &= (uint8_t)~access;
 	}
-	for (uint32_t port = 1; port < PORTS; port++)
-		any = any || (ports->allowed[port] & access) != 0;
-	/* Whoever may have some port may let one be chosen. */
-	if (access == ACCESS_BIND_TCP && any)
-		ports->allowed[0] |= (uint8_t)access;
+	/* Of a bind 0 is the kernel's choice. */
+	if (what == SOQ_POLICY_BIND &&
+	    all_open(ports->allowed, SOQI_CHOSEN_FIRST, SOQI_CHOSEN_LAST, access))
+		ports->allowed[0] |= access;
+	else if (what == SOQ_POLICY_BIND)
+		ports->allowed[0] &= (uint8_t)~access;
 }
 
 static int rules_add(int fd, const struct ports *ports)

@@ -8,6 +8,8 @@
 #include "own.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 
 static void refused(const struct soq_socket *s, uint32_t rule)
@@ -30,8 +32,9 @@ static bool is_dual(const struct soq_socket *s)
 	       (getsockopt(s->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &size_bytes) != 0 || !only);
 }
 
-static int ask(const struct soq_policy *policy, const struct soq_socket *s, uint32_t what,
-	       const char *name, const struct soq_endpoint *ep, uint32_t *rule_out)
+static int ask(const struct soq_policy *policy, const struct soq_policy *known,
+	       const struct soq_socket *s, uint32_t what, const char *name,
+	       const struct soq_endpoint *ep, uint32_t *rule_out)
 {
 	struct soqi_question q = { .what = what,
 				   .transport = soqi_policy_transport(s->family, s->type,
@@ -42,18 +45,40 @@ static int ask(const struct soq_policy *policy, const struct soq_socket *s, uint
 	    soqi_name_read(name, strnlen(name, SOQI_NAME_MAX + 2), room, &q.name_length))
 		q.name = room;
 	soqi_policy_forms(&q, ep, what == SOQ_POLICY_BIND && is_dual(s));
-	return soqi_policy_ask(policy, &q, rule_out);
+	return soqi_policy_ask(policy, known, &q, rule_out);
 }
 
 static int judge(const struct soq_socket *s, uint32_t what, const char *name,
 		 const struct soq_endpoint *ep)
 {
 	uint32_t rule = 0;
-	int error = ask(soqi_policy_of(s), s, what, name, ep, &rule);
+	int error = ask(soqi_policy_of(s), NULL, s, what, name, ep, &rule);
 
 	if (error != 0)
 		refused(s, rule);
 	return error;
+}
+
+/*
+ * Nowhere in particular is loopback, and was judged so. The kernel would take IPv4's for the
+ * address that the socket, or the message, comes from: the copy says what is meant.
+ */
+static void wildcard_settle(struct soq_endpoint *copy)
+{
+	struct in6_addr *ipv6 = &copy->addr.ipv6.sin6_addr;
+	const struct in_addr loopback = { htonl(INADDR_LOOPBACK) };
+	const struct in_addr any = { htonl(INADDR_ANY) };
+
+	if (copy->addr.any.sa_family == AF_INET) {
+		if (copy->addr.ipv4.sin_addr.s_addr == any.s_addr)
+			copy->addr.ipv4.sin_addr = loopback;
+	} else if (copy->addr.any.sa_family == AF_INET6) {
+		if (IN6_IS_ADDR_UNSPECIFIED(ipv6))
+			*ipv6 = in6addr_loopback;
+		else if (IN6_IS_ADDR_V4MAPPED(ipv6) &&
+			 memcmp(&ipv6->s6_addr[12], &any, sizeof(any)) == 0)
+			memcpy(&ipv6->s6_addr[12], &loopback, sizeof(loopback));
+	}
 }
 
 int soqi_policed_copy(const struct soq_socket *s, uint32_t what, const char *name,
@@ -63,7 +88,11 @@ int soqi_policed_copy(const struct soq_socket *s, uint32_t what, const char *nam
 
 	*copy = *from;
 	error = soqi_endpoint_check(s, copy);
-	return error != 0 ? error : judge(s, what, name, copy);
+	if (error == 0)
+		error = judge(s, what, name, copy);
+	if (what == SOQ_POLICY_CONNECT)
+		wildcard_settle(copy);
+	return error;
 }
 
 struct soq_endpoint *soqi_policed_keep(struct soq_loop *loop, const struct soq_endpoint *ep)
@@ -83,23 +112,46 @@ void soqi_policed_leave(struct soq_loop *loop, const struct soq_endpoint *ep)
 int soqi_policed_connect(const struct soq_socket *s, const struct soq_op *op)
 {
 	const struct soq_connect_list *list = soqi_is_attempt(op) ? op->priv.address : NULL;
-	const struct soq_endpoint *copy = op->priv.data;
+	struct soq_endpoint *copy = (void *)(uintptr_t)op->priv.data;
 	int error;
 
 	if (copy == NULL)
 		return -ENOMEM;
 	error = soqi_endpoint_check(s, copy);
-	return error != 0 ? error
-			  : judge(s, SOQ_POLICY_CONNECT, list != NULL ? list->name : NULL, copy);
+	if (error == 0)
+		error = judge(s, SOQ_POLICY_CONNECT, list != NULL ? list->name : NULL, copy);
+	wildcard_settle(copy);
+	return error;
 }
 
+static int local_read(int fd, struct soq_endpoint *ep)
+{
+	socklen_t size_bytes = sizeof(ep->addr);
+
+	memset(ep, 0, sizeof(*ep));
+	if (getsockname(fd, &ep->addr.any, &size_bytes) != 0)
+		return -errno;
+	ep->size_bytes = size_bytes;
+	return 0;
+}
+
+/*
+ * Bound or not: a connect that failed leaves a name behind that is no more, and the kernel
+ * would choose again.
+ */
 int soqi_policed_listen(const struct soq_socket *s)
 {
-	struct soq_endpoint any;
+	struct soq_endpoint local;
+	int error = local_read(s->fd, &local);
 
-	if (soq_endpoint_any(s->family, 0, &any) != 0 || soqi_is_bound(s))
-		return 0;
-	return judge(s, SOQ_POLICY_BIND, NULL, &any);
+	return error != 0 ? error : judge(s, SOQ_POLICY_BIND, NULL, &local);
+}
+
+bool soqi_policed_may_keep(const struct soq_socket *s, const struct soq_endpoint *ep)
+{
+	uint32_t rule;
+
+	return ask(soqi_policy_of(s), NULL, s, SOQ_POLICY_BIND, NULL, ep, &rule) == 0;
 }
 
 static int peer_read(int fd, struct soq_endpoint *ep)
@@ -120,38 +172,72 @@ bool soqi_policed_arrival(const struct soq_socket *s, int fd)
 	return peer_read(fd, &peer) == 0 && judge(s, SOQ_POLICY_ACCEPT, NULL, &peer) == 0;
 }
 
+/* Of a vsock that is on its way somewhere only this shows: a fresh one calls itself writable. */
+static bool connects_unseen(const struct soq_socket *s)
+{
+	struct pollfd fd = { .fd = s->fd, .events = POLLOUT };
+
+	return s->family == AF_VSOCK && soqi_is_connection(s) && s->phase != SOQI_PHASE_LISTENING &&
+	       poll(&fd, 1, 0) == 0;
+}
+
+/*
+ * The peer, also the one that a connect has not reached yet: that goes on whoever has the
+ * socket by then. False: it has none; `*lost`: it has one that nobody can tell.
+ */
+static bool peer_find(const struct soq_socket *s, struct soq_endpoint *ep, bool *lost)
+{
+	socklen_t size_bytes = s->family == AF_INET ? sizeof(ep->addr.ipv4) : sizeof(ep->addr.ipv6);
+
+	*lost = false;
+	if (peer_read(s->fd, ep) == 0)
+		return true;
+	memset(ep, 0, sizeof(*ep));
+	if ((s->family == AF_INET || s->family == AF_INET6) &&
+	    getsockopt(s->fd, SOL_SOCKET, SO_PEERNAME, &ep->addr, &size_bytes) == 0) {
+		ep->size_bytes = size_bytes;
+		return true;
+	}
+	/* The kernel has no name for a peer with port 0. */
+	*lost = (!soqi_is_connection(s) && s->phase == SOQI_PHASE_CONNECTED) || connects_unseen(s);
+	return false;
+}
+
 int soqi_policed_state(const struct soq_socket *s, const struct soq_policy *policy,
-		       uint32_t *rule_out)
+		       const struct soq_policy *known, uint32_t *rule_out)
 {
 	struct soqi_question q = { .what = SOQ_POLICY_BIND,
 				   .transport = soqi_policy_transport(s->family, s->type,
 								      s->protocol) };
 	struct soq_endpoint ep;
-	socklen_t size_bytes = sizeof(ep.addr);
+	bool lost;
 	int error;
 
 	/* Who has begun it cannot be seen: what denies either denies it. */
-	if (peer_read(s->fd, &ep) == 0) {
-		error = ask(policy, s, SOQ_POLICY_CONNECT | SOQ_POLICY_ACCEPT, NULL, &ep, rule_out);
+	if (peer_find(s, &ep, &lost)) {
+		error = ask(policy, known, s, SOQ_POLICY_CONNECT | SOQ_POLICY_ACCEPT, NULL, &ep,
+			    rule_out);
 		if (error != 0)
 			return error;
 		/* Nor whether its address was chosen. */
 		q.only_denied = true;
 	}
+	if (lost && !soqi_policy_within(known, policy))
+		return -EACCES;
 	if (!soqi_is_bound(s))
 		return 0;
-	memset(&ep, 0, sizeof(ep));
-	if (getsockname(s->fd, &ep.addr.any, &size_bytes) != 0)
-		return -errno;
-	ep.size_bytes = size_bytes;
+	error = local_read(s->fd, &ep);
+	if (error != 0)
+		return error;
 	soqi_policy_forms(&q, &ep, is_dual(s));
-	return soqi_policy_ask(policy, &q, rule_out);
+	return soqi_policy_ask(policy, known, &q, rule_out);
 }
 
 int soqi_policed_come(const struct soq_socket *s, struct soq_loop *loop)
 {
+	const struct soq_policy *known = s->loop == NULL ? soqi_detached_policy(s) : NULL;
 	uint32_t rule = 0;
-	int error = soqi_policed_state(s, loop->policy, &rule);
+	int error = soqi_policed_state(s, loop->policy, known, &rule);
 
 	if (error == -EACCES) {
 		loop->stats.policy_refusals++;
@@ -176,9 +262,10 @@ int soqi_policed_header(const struct soq_socket *s, struct msghdr *header,
 	error = soqi_endpoint_check(s, copy);
 	if (error != 0)
 		return error;
-	error = ask(soqi_policy_of(s), s, SOQ_POLICY_SEND_TO, NULL, copy, &rule);
+	error = ask(soqi_policy_of(s), NULL, s, SOQ_POLICY_SEND_TO, NULL, copy, &rule);
 	if (error != 0 && counts)
 		refused(s, rule);
+	wildcard_settle(copy);
 	header->msg_name = &copy->addr;
 	return error;
 }
@@ -220,7 +307,7 @@ int soq_socket_set_policy(struct soq_socket *s, struct soq_policy *policy)
 	own = soqi_detached_policy(s);
 	error = soqi_detached_alone(s) ? 0 : -EBUSY;
 	if (error == 0)
-		error = soqi_policed_state(s, policy, &rule);
+		error = soqi_policed_state(s, policy, own, &rule);
 	if (error == -EACCES)
 		soqi_detached_refused(s, rule);
 	if (error == 0 && own != NULL)

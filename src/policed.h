@@ -40,8 +40,11 @@ void soqi_policed_leave(struct soq_loop *loop, const struct soq_endpoint *ep);
 /* The turn of a connect has come, with such a copy: 0 if it may go on. */
 int soqi_policed_connect(const struct soq_socket *s, const struct soq_op *op);
 
-/* A listen without a bind binds. */
+/* A listen without a bind binds: where a listener is to be is judged in any case. */
 int soqi_policed_listen(const struct soq_socket *s);
+
+/* Whether `s` may keep an address by a bind; no refusal if not. */
+bool soqi_policed_may_keep(const struct soq_socket *s, const struct soq_endpoint *ep);
 
 /*
  * Whether `s` may have an arrival. False also when its peer is gone already: then nobody can
@@ -49,9 +52,12 @@ int soqi_policed_listen(const struct soq_socket *s);
  */
 bool soqi_policed_arrival(const struct soq_socket *s, int fd);
 
-/* Whether a socket with what it is bound and connected to may be under `policy`. */
+/*
+ * Whether a socket with what it is bound and connected to may be under `policy`; of what
+ * `known` (or NULL) has of it everything was judged when it was done, and better.
+ */
 int soqi_policed_state(const struct soq_socket *s, const struct soq_policy *policy,
-		       uint32_t *rule_out);
+		       const struct soq_policy *known, uint32_t *rule_out);
 /* The same for one that comes to a loop; counted there. */
 int soqi_policed_come(const struct soq_socket *s, struct soq_loop *loop);
 

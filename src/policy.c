@@ -229,7 +229,7 @@ void soq_policy_release(struct soq_policy *policy)
 	free(policy);
 }
 
-static bool has(const struct soq_policy *policy, const struct soqi_rules *rules)
+bool soqi_policy_has(const struct soq_policy *policy, const struct soqi_rules *rules)
 {
 	for (uint32_t i = 0; i < policy->count; i++)
 		if (policy->set[i].rules == rules)
@@ -240,7 +240,7 @@ static bool has(const struct soq_policy *policy, const struct soqi_rules *rules)
 bool soqi_policy_within(const struct soq_policy *policy, const struct soq_policy *outer)
 {
 	for (uint32_t i = 0; outer != NULL && i < outer->count; i++)
-		if (policy == NULL || !has(policy, outer->set[i].rules))
+		if (policy == NULL || !soqi_policy_has(policy, outer->set[i].rules))
 			return false;
 	return true;
 }
@@ -249,7 +249,7 @@ bool soqi_policy_within(const struct soq_policy *policy, const struct soq_policy
 static int append(struct soq_policy *to, const struct soq_policy *from, uint32_t before)
 {
 	for (uint32_t i = 0; i < from->count; i++) {
-		if (has(to, from->set[i].rules))
+		if (soqi_policy_has(to, from->set[i].rules))
 			continue;
 		if (to->count == SOQ_POLICY_SETS_MAX)
 			return -E2BIG;

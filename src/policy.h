@@ -82,6 +82,15 @@ struct soqi_form {
 /* 64:ff9b:1::/48 has the most: itself, and four places that may be one more each. */
 #define SOQI_FORMS_MAX 12
 
+/*
+ * The ports of which the kernel chooses one where a bind gives none: net.ipv4.ip_local_port_range,
+ * as it is unless somebody has changed it, and what is above vsock's reserved ones.
+ */
+#define SOQI_CHOSEN_FIRST       32768u
+#define SOQI_CHOSEN_LAST        60999u
+#define SOQI_CHOSEN_VSOCK_FIRST 1024u
+#define SOQI_CHOSEN_VSOCK_LAST  (UINT32_MAX - 1)
+
 /* One question, made once and asked of each set. */
 struct soqi_question {
 	uint32_t what; /* several: what denies any denies it, what allows any allows it */
@@ -111,14 +120,18 @@ const char *soqi_place_read(const char *text, struct soqi_rule *rule, char *room
 /* Writes the name in small letters, without a dot at its end. False: it is no name. */
 bool soqi_name_read(const char *name, size_t length, char *room, uint32_t *length_out);
 
-/* policy_ask.c. 0 or -EACCES, and then the rule. `q->forms` are made. */
-int soqi_policy_ask(const struct soq_policy *policy, const struct soqi_question *q,
-		    uint32_t *rule_out);
+/*
+ * policy_ask.c. 0 or -EACCES, and then the rule. `q->forms` are made. What `known` (or NULL) has
+ * of the policy is not asked.
+ */
+int soqi_policy_ask(const struct soq_policy *policy, const struct soq_policy *known,
+		    const struct soqi_question *q, uint32_t *rule_out);
 
 /* Whether anything at all of `what`, one bit, may be done under it; NULL allows all. */
 bool soqi_policy_ever(const struct soq_policy *policy, uint32_t what);
 
 /* policy.c */
+bool soqi_policy_has(const struct soq_policy *policy, const struct soqi_rules *rules);
 /* Whether all of what `outer` demands `policy` demands as well; NULL demands nothing. */
 bool soqi_policy_within(const struct soq_policy *policy, const struct soq_policy *outer);
 

@@ -37,6 +37,17 @@ static bool place_matches(const struct soqi_rule *rule, const struct soqi_form *
 	}
 }
 
+/* The kernel chooses: a rule has to allow each port that it may be, or deny one of them. */
+static bool chosen_port_matches(const struct soqi_rule *rule, const struct soqi_question *q)
+{
+	bool wide = q->transport == SOQ_POLICY_VSOCK;
+	uint32_t first = wide ? SOQI_CHOSEN_VSOCK_FIRST : SOQI_CHOSEN_FIRST;
+	uint32_t last = wide ? SOQI_CHOSEN_VSOCK_LAST : SOQI_CHOSEN_LAST;
+
+	return rule->denies ? rule->port_first <= last && rule->port_last >= first
+			    : rule->port_first <= first && rule->port_last >= last;
+}
+
 static bool ports_match(const struct soqi_rule *rule, const struct soqi_question *q)
 {
 	if (rule->all_ports)
@@ -44,7 +55,7 @@ static bool ports_match(const struct soqi_rule *rule, const struct soqi_question
 	if (!q->has_port)
 		return rule->denies;
 	if (q->chooses_port)
-		return !rule->denies;
+		return chosen_port_matches(rule, q);
 	return q->port >= rule->port_first && q->port <= rule->port_last;
 }
 
@@ -114,12 +125,14 @@ static int ask_set(const struct soqi_rules *set, const struct soqi_question *q, 
 	return 0;
 }
 
-int soqi_policy_ask(const struct soq_policy *policy, const struct soqi_question *q,
-		    uint32_t *rule_out)
+int soqi_policy_ask(const struct soq_policy *policy, const struct soq_policy *known,
+		    const struct soqi_question *q, uint32_t *rule_out)
 {
 	for (uint32_t i = 0; i < policy->count; i++) {
 		uint32_t rule = 0;
 
+		if (known != NULL && soqi_policy_has(known, policy->set[i].rules))
+			continue;
 		if (ask_set(policy->set[i].rules, q, &rule) == 0)
 			continue;
 		*rule_out = rule != 0 ? rule + policy->set[i].before : 0;
@@ -155,7 +168,7 @@ int soq_policy_judge(const struct soq_policy *policy, uint32_t what, uint32_t tr
 		q.form_count = 0;
 		q.only_denied = true;
 	}
-	error = soqi_policy_ask(policy, &q, &rule);
+	error = soqi_policy_ask(policy, NULL, &q, &rule);
 	if (error != 0 && rule_out != NULL)
 		*rule_out = rule;
 	return error;

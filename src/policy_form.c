@@ -9,6 +9,11 @@
 
 #define LOOPBACK4 0x7f000001u
 
+/* The third quarter of ::ffff:0:192.0.2.1, and of an ISATAP address, with a bit that is either. */
+#define TRANSLATED       0xffff0000u
+#define ISATAP           0x00005efeu
+#define ISATAP_UNIVERSAL 0x02000000u
+
 uint32_t soqi_policy_transport(int family, int type, int protocol)
 {
 	switch (family) {
@@ -103,12 +108,23 @@ static void local_nat64(struct soqi_question *q, const uint8_t b[16])
 	}
 }
 
+/* Compatible (but for ::1), translated, NAT64's, and ISATAP's in whatever network. */
+static bool ends_in_ipv4(uint64_t high, uint64_t low)
+{
+	uint32_t third = (uint32_t)(low >> 32);
+
+	if ((third | ISATAP_UNIVERSAL) == (ISATAP | ISATAP_UNIVERSAL))
+		return true;
+	if (high == 0)
+		return third == TRANSLATED || (third == 0 && low != 1);
+	return high == UINT64_C(0x0064ff9b) << 32 && third == 0;
+}
+
 static void ipv6(struct soqi_question *q, const struct in6_addr *address, bool dual)
 {
 	const uint8_t *b = address->s6_addr;
 	uint64_t high = 0;
 	uint64_t low = 0;
-	bool is_compatible;
 
 	for (unsigned i = 0; i < 8; i++) {
 		high = high << 8 | b[i];
@@ -124,10 +140,9 @@ static void ipv6(struct soqi_question *q, const struct in6_addr *address, bool d
 		return;
 	}
 	add_ipv6(q, high, low, SOQI_FORM_WHOLE);
-	is_compatible = high == 0 && low != 1;
-	if (low >> 32 == 0 && (is_compatible || high == UINT64_C(0x0064ff9b) << 32)) {
+	if (ends_in_ipv4(high, low))
 		ipv4(q, (uint32_t)low);
-	} else if (high >> 16 == UINT64_C(0x0064ff9b0001)) {
+	if (high >> 16 == UINT64_C(0x0064ff9b0001)) {
 		local_nat64(q, b);
 	} else if (high >> 48 == 0x2002) {
 		ipv4(q, (uint32_t)(high >> 16));
@@ -189,7 +204,9 @@ static void vsock(struct soqi_question *q, const struct soq_endpoint *ep)
 
 void soqi_policy_forms(struct soqi_question *q, const struct soq_endpoint *ep, bool dual)
 {
-	int family = ep != NULL ? soqi_endpoint_family(ep) : AF_UNSPEC;
+	/* SOCK_PACKET has the name of a device there, under any family. */
+	bool has_address = ep != NULL && q->transport != SOQ_POLICY_PACKET;
+	int family = has_address ? soqi_endpoint_family(ep) : AF_UNSPEC;
 
 	q->form_count = 0;
 	q->port = 0;
@@ -215,6 +232,6 @@ void soqi_policy_forms(struct soqi_question *q, const struct soq_endpoint *ep, b
 		return;
 	}
 	/* What raw sockets have there is a protocol. */
-	q->has_port = q->transport != SOQ_POLICY_RAW && q->transport != SOQ_POLICY_PACKET;
+	q->has_port = q->transport != SOQ_POLICY_RAW;
 	q->chooses_port = q->has_port && q->port == 0 && q->what == SOQ_POLICY_BIND;
 }

@@ -20,11 +20,11 @@ extern "C" {
  *   connect   of every kind: each address of a list, with data, fast open, MPTCP, the peer
  *             of datagrams, again after a disconnect
  *   send_to   each message that has an address, each of a batch
- *   bind      also the one that listening without an address implies
+ *   bind      and the address a listener has or is given when it listens
  *   accept    the peer, before the program sees the socket: a refused one is reset and
  *             counted, and the accept goes on
  * and the peer and the local address of descriptors that are adopted, and of sockets that are
- * attached to the loop. What is refused ends with -EACCES before the kernel hears of it: as
+ * attached to the loop, but for what the same rules have judged when it was done. What is refused ends with -EACCES before the kernel hears of it: as
  * the op's event, or a synchronous call's result. What the kernel gets is a copy of the
  * address, and the copy is what was judged: memory that changes meanwhile changes nothing.
  *
@@ -35,20 +35,24 @@ extern "C" {
  *
  * An address is judged as what it leads to. A mapped one (::ffff:192.0.2.1) is the IPv4
  * address, in rules as well; rules that deny see its IPv6 form too. 0.0.0.0 and :: are
- * loopback, where connecting to them leads. One that has an IPv4 address inside is judged
- * outside and inside, and both have to be allowed: ::192.0.2.1, NAT64 (64:ff9b::/96, and
- * 64:ff9b:1::/48 at each place where the network may have put it), 6to4, Teredo (the
- * server's and the client's). To bind to 0.0.0.0 or :: is to bind to every address: a rule
- * has to allow that very address, and one that denies any address of the family denies it.
- * Port 0 of a bind is allowed by a rule for any port, and denied by those for all. What has
- * no port (unix, packet and raw sockets) is allowed by rules for all ports, and denied
- * whatever their ports.
+ * loopback, and it is there that a connect or a send to them goes, whatever the socket is bound
+ * to. One that has an IPv4 address inside is judged outside and inside, and both have to be
+ * allowed: ::192.0.2.1, ::ffff:0:192.0.2.1, ISATAP (any network, 0:5efe:192.0.2.1 or
+ * 200:5efe:192.0.2.1), NAT64 (64:ff9b::/96, and 64:ff9b:1::/48 at each place where the network
+ * may have put it), 6to4, Teredo (the server's and the client's). Other prefixes that a network
+ * has made its own for this cannot be known: deny them. To bind to 0.0.0.0 or :: is to bind to
+ * every address: a rule has to allow that very address, and one that denies any address of the
+ * family denies it. Port 0 of a bind is each of 32768 to 60999 (of vsock, of 1024 and above),
+ * one of which the kernel chooses unless it is set up otherwise: rules have to allow them all,
+ * by one rule, and one that denies any denies it. What has no port (unix, packet and raw
+ * sockets) is allowed by rules for all ports, and denied whatever their ports.
  *
  * It guards a program against being steered (a URL that leads inside, a mistake in a
  * configuration); it is no wall against code in the same process. It judges addresses,
  * not options: SO_BINDTODEVICE, source routes; nor what raw and packet sockets write, so deny
  * these. Symbolic links in a unix path lead where they lead: allow folders that only the
- * trusted can write to. A datagram that arrives is not judged, nor a group that is joined.
+ * trusted can write to. A datagram that arrives is not judged, nor a group that is joined, nor
+ * the port that a connect or a send takes by itself, nor what a resolver asks the network.
  *
  * A judgement is linear: some 100 ns, and 1 to 2 more for each rule about addresses of the
  * family at hand. An addressed send is then a call of its own in place of a request of the ring, in
@@ -195,7 +199,8 @@ SOQ_API SOQ_MUST_CHECK int soq_policy_create(const struct soq_policy_rule *rules
  * loopback, private, link-local and shared addresses (the metadata services of clouds are
  * there), ULA, documentation, benchmarks, multicast, broadcast, reserved ones; nor by other
  * transports than IP. It is for programs that connect where others tell them to; narrow your
- * own with it.
+ * own with it. Public addresses of this machine itself are as public as others: whoever has
+ * such denies them.
  *
  * Result: 0 and `*policy_out`.
  * Errors: -EINVAL NULL, -ENOMEM no memory
@@ -235,7 +240,8 @@ SOQ_API void soq_policy_release(struct soq_policy *policy);
  * none: an unnamed peer. `name`, unless it is NULL, is what a connect was asked for, by
  * soq_connect_name() or in struct soq_connect_list: a rule with that name allows all its
  * addresses which no other rule denies, or denies them; case and a dot at the end do not
- * count. Rules with names match no connect by address. With a
+ * count. Whoever answers for the name says where that is: deny what is inside, or narrow with
+ * soq_policy_public_only(). Rules with names match no connect by address. With a
  * name and no address the answer is about the name: whether it is denied.
  *
  * Result: 0 if it is allowed. `*rule_out`, unless it is NULL, is the number of the rule that
@@ -252,12 +258,14 @@ SOQ_API SOQ_MUST_CHECK int soq_policy_judge(const struct soq_policy *policy, uin
 /**
  * Attaches a policy to a detached socket: at once after it is opened or adopted, or later.
  * One that has a policy gets what both allow. Its peer and local address are judged now.
- * What it accepts is under the same policy, and it may be attached to loops whose policy is
- * the same or was narrowed from it alone. A socket that leaves a loop has the loop's.
+ * What it accepts is under the same policy (a target of soq_accept_into() keeps its own, and
+ * both are asked who may come), and it may be attached to loops whose policy is the same or
+ * was narrowed from it. A socket that leaves a loop has the loop's.
  *
  * Result: 0. On failure the socket is as it was.
  * Errors: -EINVAL  NULL, or the socket is on a loop: that has its own
- *         -EACCES  the policy refuses the peer or the local address it has
+ *         -EACCES  the policy refuses the peer or the local address it has, or it has a peer
+ *                  that cannot be told (of datagrams, with port 0; of a vsock, connecting)
  *         -EBUSY   another thread is inside a call
  *         -E2BIG   as soq_policy_narrow()
  *         -ENOMEM  no memory

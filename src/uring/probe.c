@@ -151,7 +151,7 @@ static void allow_register(struct io_uring_restriction *to, uint8_t opcode)
  * host's seccomp policy. Registering the descriptor needs both 20 and 21 allowed,
  * or each ring that ends leaves a slot of the thread's table taken, and the 17th
  * is refused. The table of direct descriptors is there already: only its places are
- * filled and emptied. Under a policy that never lets it connect, or accept, it cannot.
+ * filled and emptied. Under a policy that never lets it connect, or bind and accept, it cannot.
  */
 static int restrict_ring(const struct soq_loop *loop, struct soqi_uring *impl)
 {
@@ -166,7 +166,9 @@ static int restrict_ring(const struct soq_loop *loop, struct soqi_uring *impl)
 	memset(list, 0, sizeof(list));
 	for (unsigned i = 0; i < OPS; i++)
 		allow_op(&list[i], ops[i]);
-	if (soqi_policy_ever(loop->policy, SOQ_POLICY_ACCEPT))
+	/* Where something may be bound it may listen: who comes is judged then, not the request. */
+	if (soqi_policy_ever(loop->policy, SOQ_POLICY_BIND) ||
+	    soqi_policy_ever(loop->policy, SOQ_POLICY_ACCEPT))
 		allow_op(&list[count++], IORING_OP_ACCEPT);
 	if (soqi_policy_ever(loop->policy, SOQ_POLICY_CONNECT))
 		allow_op(&list[count++], IORING_OP_CONNECT);

@@ -122,7 +122,6 @@ static void kernel_holds_tcp_to_the_ports_of_the_policy(struct fixture *t)
 	expect(seen.gaps & ALWAYS, ALWAYS);
 	expect(seen.raw_good, 0);
 	expect(seen.soq_good, 0);
-	expect(seen.bind_chosen, 0);
 	if (seen.gaps & SOQ_HARDEN_NOTHING) {
 		/* And then it is said of all of it. */
 		expect(seen.gaps & (SOQ_HARDEN_CONNECT | SOQ_HARDEN_BIND),
@@ -135,6 +134,8 @@ static void kernel_holds_tcp_to_the_ports_of_the_policy(struct fixture *t)
 		expect(seen.raw_bad, -EACCES);
 		expect(seen.soq_bad, -EACCES);
 		expect(seen.bind_low, -EACCES);
+		/* The kernel would choose another than those. */
+		expect(seen.bind_chosen, -EACCES);
 		expect(seen.privileges_after, 1);
 		/* Nobody has come but by the two connects. */
 		expect_nobody(fds[1]);
@@ -175,6 +176,30 @@ static void what_the_policy_leaves_open_is_told(struct fixture *t)
 	}
 }
 
+static void port_denied_everywhere_is_shut(struct fixture *t)
+{
+	int fds[2];
+	struct child c = child_open(t, fds);
+	struct seen seen;
+
+	c.policy = policy_of("default allow\n"
+			     "deny connect tcp * %u\n"
+			     "deny bind any * 1-32767\n"
+			     "deny connect tcp 127.0.0.1\n",
+			     port_of(&c.bad));
+	seen = look_in_child(&c);
+	expect(seen.hardened, 0);
+	expect(seen.raw_good, 0);
+	if (!(seen.gaps & SOQ_HARDEN_NOTHING)) {
+		expect(seen.gaps, ALWAYS);
+		expect(seen.raw_bad, -EACCES);
+		expect(seen.soq_bad, -EACCES);
+		expect(seen.bind_low, -EACCES);
+		expect(seen.bind_chosen, 0);
+	}
+	child_close(&c, fds);
+}
+
 static void narrowed_policies_leave_the_ports_of_both(struct fixture *t)
 {
 	int fds[2];
@@ -199,6 +224,7 @@ static void narrowed_policies_leave_the_ports_of_both(struct fixture *t)
 static const struct conf_case cases[] = {
 	SYNC_CASE(kernel_holds_tcp_to_the_ports_of_the_policy, "22h"),
 	SYNC_CASE(what_the_policy_leaves_open_is_told, "22h"),
+	SYNC_CASE(port_denied_everywhere_is_shut, "22h"),
 	SYNC_CASE(narrowed_policies_leave_the_ports_of_both, "22h"),
 };
 

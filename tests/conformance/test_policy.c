@@ -353,6 +353,9 @@ static void address_is_judged_as_what_it_leads_to(struct fixture *t)
 		"[2002:7f00:1::]",
 		"[2001:0:808:808::80ff:fffe]",
 		"[2001:0:7f00:1::f7f7:f7f7]",
+		"[::ffff:0:127.0.0.1]",
+		"[2001:db8::5efe:127.0.0.1]",
+		"[2001:db8::200:5efe:127.0.0.1]",
 	};
 	struct soq_endpoint ep;
 	int fd = quiet_listener(AF_INET, &ep);

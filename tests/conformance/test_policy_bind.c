@@ -14,7 +14,7 @@ static void bind_goes_where_a_rule_allows(struct fixture *t)
 		{ "127.0.0.1:0", SOCK_STREAM, 0, 0 },
 		{ "127.0.0.2:0", SOCK_STREAM, -EACCES, 0 },
 		{ "127.0.0.3:0", SOCK_STREAM, -EACCES, 3 },
-		/* A rule for ports allows to let one be chosen, and does not deny it. */
+		/* One that denies ports below those that are chosen does not deny to choose. */
 		{ "127.0.0.4:0", SOCK_STREAM, 0, 0 },
 		{ "127.0.0.4:1", SOCK_STREAM, -EACCES, 5 },
 		{ "127.0.0.1:0", SOCK_DGRAM, -EACCES, 0 },
@@ -256,6 +256,35 @@ static void accept_in_flight_does_not_see_a_stranger(struct fixture *t)
 	expect(soq_close(listener), 0);
 }
 
+/* A ring that cannot accept at all is told as little of it as the program. */
+static void accept_goes_on_where_nobody_may_come(struct fixture *t)
+{
+	static const uint32_t flags[] = { 0, SOQ_MULTISHOT };
+
+	for (unsigned i = 0; i < COUNT_OF(flags); i++) {
+		struct probe *p = probe(t);
+		struct soq_endpoint ep = endpoint("127.0.0.1:0");
+		struct soq_socket *s;
+		int stranger;
+
+		police(t, policy_of("default deny\nallow bind tcp *\n"));
+		s = open_socket(t, AF_INET);
+		expect(soq_bind(s, &ep), 0);
+		expect(soq_listen(s, 0), 0);
+		expect(soq_socket_local(s, &ep), 0);
+		started(p, soq_accept_async(s, &p->op, flags[i]));
+		settle(t);
+		stranger = raw_connect_from(STRANGER, &ep);
+		run_until(t, stats_of(t).policy_refusals == 1 || p->events > 0);
+		expect(p->events, 0);
+		expect_reset(stranger);
+		expect(soq_cancel(&p->op), 0);
+		await(t, p);
+		expect(soq_close(s), 0);
+		run_until(t, stats_of(t).sockets == 0);
+	}
+}
+
 static void multishot_accept_passes_strangers_over(struct fixture *t)
 {
 	struct soq_endpoint ep;
@@ -386,6 +415,7 @@ static const struct conf_case cases[] = {
 	SYNC_CASE(stranger_is_reset_and_the_accept_goes_on, "22f 22g"),
 	SYNC_CASE(stranger_does_not_outlast_the_timeout, "22f"),
 	CASE(accept_in_flight_does_not_see_a_stranger, "22f 22g"),
+	CASE(accept_goes_on_where_nobody_may_come, "22f"),
 	CASE(multishot_accept_passes_strangers_over, "22f 22g"),
 	SYNC_CASE(stranger_comes_into_no_socket_that_is_there, "22f"),
 	SYNC_CASE(first_bytes_of_a_stranger_are_not_seen, "22f"),

@@ -3,7 +3,7 @@
  * The ring does what soq does and no more: registering files on it, and opening a file
  * through it, are refused. A ring is otherwise a way around a host's seccomp policy. With
  * direct descriptors the places of its table may be filled, and that is all. Under a policy that
- * lets nothing connect, or nobody come, it cannot do that either.
+ * lets nothing connect, or neither bind nor accept, it cannot do that either.
  */
 #define _GNU_SOURCE
 #include "fault.h"
@@ -156,7 +156,7 @@ static void check(uint32_t direct_count, const char *rules)
 	check_register(fd, has_places);
 	check_requests(fd, &info, has_places);
 	check_policy(fd, &info, rules == NULL || strstr(rules, "connect") != NULL,
-		     rules == NULL || strstr(rules, "accept") != NULL);
+		     rules == NULL || strstr(rules, "bind") != NULL);
 	/* The ring's tail is no longer where soq left it: it cannot be used any more. */
 	CHECK_IS(soq_loop_destroy(loop), 0);
 	soq_policy_release(options.policy);
@@ -168,6 +168,7 @@ int main(void)
 	check(64, NULL);
 	check(0, "default deny\nallow connect tcp 192.0.2.1 443\n");
 	check(0, "default deny\nallow bind,accept tcp *\n");
+	check(0, "default deny\nallow bind tcp *\n");
 	check(64, "default deny\n");
 	return 0;
 }

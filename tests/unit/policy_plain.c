@@ -94,6 +94,10 @@ static void view_ipv6(struct views *v, const struct address *address, bool binds
 		view_ipv4(v, b + 12, binds);
 	if (begins(b, "\0\x64\xff\x9b\0\0\0\0\0\0\0\0", 12))
 		view_ipv4(v, b + 12, binds);
+	if (begins(b, "\0\0\0\0\0\0\0\0\xff\xff\0\0", 12))
+		view_ipv4(v, b + 12, binds);
+	if (begins(b + 8, "\0\0\x5e\xfe", 4) || begins(b + 8, "\2\0\x5e\xfe", 4))
+		view_ipv4(v, b + 12, binds);
 	if (begins(b, "\0\x64\xff\x9b\0\1", 6))
 		view_nat64_local(v, b, binds);
 	if (begins(b, "\x20\x02", 2))
@@ -140,7 +144,8 @@ static bool is_about(const struct plain_rule *rule, const struct question *q)
 	if (q->transport == SOQ_POLICY_RAW)
 		return rule->denies;
 	if (q->what == SOQ_POLICY_BIND && q->port == 0)
-		return !rule->denies;
+		return rule->denies ? rule->port_first <= 60999 && rule->port_last >= 32768
+				    : rule->port_first <= 32768 && rule->port_last >= 60999;
 	return q->port >= rule->port_first && q->port <= rule->port_last;
 }
 

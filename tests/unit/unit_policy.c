@@ -116,7 +116,7 @@ static struct address holder(uint64_t *chance, const struct address *inside)
 	struct address address = { .family = AF_INET6 };
 	uint8_t *b = address.bytes;
 
-	switch (unit_choose(chance, 6)) {
+	switch (unit_choose(chance, 8)) {
 	case 0:
 		put(b + 10, "\xff\xff", 2);
 		memcpy(b + 12, inside->bytes, 4);
@@ -136,6 +136,15 @@ static struct address holder(uint64_t *chance, const struct address *inside)
 		put(b, "\x20\x02", 2);
 		memcpy(b + 2, inside->bytes, 4);
 		b[15] = 1;
+		break;
+	case 5:
+		put(b + 8, "\xff\xff", 2);
+		memcpy(b + 12, inside->bytes, 4);
+		break;
+	case 6:
+		put(b, "\x2a\0", 2);
+		put(b + 8, unit_choose(chance, 2) ? "\0\0\x5e\xfe" : "\2\0\x5e\xfe", 4);
+		memcpy(b + 12, inside->bytes, 4);
 		break;
 	default:
 		put(b, "\x20\x01", 2);
@@ -201,7 +210,7 @@ static void rule_place(uint64_t *chance, struct plain_rule *rule)
 
 static void random_policy(uint64_t *chance, struct plain_policy *p)
 {
-	static const uint32_t ports[] = { 0, 1, 80, 443, 1024, 65535 };
+	static const uint32_t ports[] = { 0, 1, 80, 443, 1024, 32768, 60999, 65535 };
 
 	p->count = unit_choose(chance, RULES_MAX + 1);
 	p->allows = unit_choose(chance, 2);
@@ -491,6 +500,8 @@ static bool is_public(const struct address *address)
 		return is_public4(b + 12);
 	if (in_prefix(address, "2002::/16"))
 		return is_public4(b + 2);
+	if ((b[8] | 2) == 2 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe && !is_public4(b + 12))
+		return false;
 	return in_prefix(address, "2000::/3") && !in_one_of(address, special);
 }
 

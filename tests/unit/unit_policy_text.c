@@ -280,6 +280,24 @@ static void names_allow_and_deny_what_is_asked_for_by_them(void **state)
 }
 
 /* What .NET Framework's SocketPermission knows of, word by word. */
+/* The bytes of a device's name, where others have an address (SOCK_PACKET). */
+static void packets_have_no_address_that_a_rule_allows(void **state)
+{
+	static const char text[] = "default deny\nallow any any 192.0.2.0/24\n";
+	struct soq_policy_error error;
+	struct soq_policy *policy;
+	struct soq_endpoint ep;
+
+	(void)state;
+	assert_int_equal(parse(text, sizeof(text) - 1, &error, &policy), 0);
+	assert_int_equal(soq_endpoint_parse("192.0.2.1:1", &ep), 0);
+	for (uint32_t transport = SOQ_POLICY_TCP; transport <= SOQ_POLICY_OTHER; transport <<= 1)
+		assert_int_equal(soq_policy_judge(policy, SOQ_POLICY_SEND_TO, transport, NULL, &ep,
+						  NULL),
+				 transport == SOQ_POLICY_PACKET ? -EACCES : 0);
+	soq_policy_release(policy);
+}
+
 static void rules_of_net_framework_can_be_said(void **state)
 {
 	static const char text[] =
@@ -301,8 +319,8 @@ static void rules_of_net_framework_can_be_said(void **state)
 		{ SOQ_POLICY_SEND_TO, SOQ_POLICY_UDP, "1.2.3.4:1", 0 },
 		/* Before the address is made an IPv6 one, and after. */
 		{ SOQ_POLICY_CONNECT, SOQ_POLICY_TCP, "[::ffff:1.2.9.9]:80", 0 },
-		/* Any rule for a port lets one be chosen. */
-		{ SOQ_POLICY_BIND, SOQ_POLICY_TCP, "1.9.3.9:0", 0 },
+		/* That one may be chosen is more than .NET demands: a rule has to say so. */
+		{ SOQ_POLICY_BIND, SOQ_POLICY_TCP, "1.9.3.9:0", -EACCES },
 		{ SOQ_POLICY_BIND, SOQ_POLICY_TCP, "1.9.3.9:7", 0 },
 		{ SOQ_POLICY_BIND, SOQ_POLICY_TCP, "1.9.3.9:8", -EACCES },
 		{ SOQ_POLICY_BIND, SOQ_POLICY_TCP, "0.0.0.0:7", -EACCES },
@@ -430,6 +448,7 @@ int main(void)
 		cmocka_unit_test(lengths_have_limits),
 		cmocka_unit_test(files_are_read_like_texts),
 		cmocka_unit_test(names_allow_and_deny_what_is_asked_for_by_them),
+		cmocka_unit_test(packets_have_no_address_that_a_rule_allows),
 		cmocka_unit_test(rules_of_net_framework_can_be_said),
 		cmocka_unit_test(any_bytes_are_taken_or_refused),
 		cmocka_unit_test(changed_texts_are_taken_or_refused),
