@@ -73,7 +73,7 @@ void soqi_posts_take(struct soq_loop *loop)
 	struct soq_op *newest;
 	struct soq_op *oldest = NULL;
 
-	if (atomic_load_explicit(&loop->posted, memory_order_relaxed) == NULL)
+	if (atomic_load(&loop->posted) == NULL)
 		return;
 	newest = atomic_exchange(&loop->posted, NULL);
 	while (newest != NULL) {

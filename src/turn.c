@@ -155,13 +155,12 @@ static bool is_idle(const struct soq_loop *loop)
 {
 	return loop->stats.ops_in_flight == 0 && loop->ready_events == 0 &&
 	       loop->inner_events == 0 && loop->gated_count == 0 && loop->closing == 0 &&
-	       atomic_load_explicit(&loop->posted, memory_order_relaxed) == NULL;
+	       atomic_load(&loop->posted) == NULL;
 }
 
 static bool stop_taken(struct soq_loop *loop)
 {
-	return atomic_load_explicit(&loop->stop, memory_order_relaxed) != 0 &&
-	       atomic_exchange(&loop->stop, 0) != 0;
+	return atomic_load(&loop->stop) != 0 && atomic_exchange(&loop->stop, 0) != 0;
 }
 
 static int run(struct soq_loop *loop, enum soq_run until, int64_t timeout_ns)

@@ -104,7 +104,7 @@ stage_tsan() { build tsan && SOQ_TEST_SLOW=8 SOQ_TEST_CYCLES=${SOQ_TEST_CYCLES:-
 stage_valgrind() {
 	build valgrind && SOQ_TEST_VALGRIND=1 SOQ_TEST_SLOW=20 SOQ_TEST_BYTES=${SOQ_TEST_BYTES:-16777216} \
 		SOQ_TEST_STEPS=${SOQ_TEST_STEPS:-20000} SOQ_TEST_CYCLES=${SOQ_TEST_CYCLES:-1000} \
-		tests valgrind -L "conformance|valgrind" -E "^conf\.((lazy_)?threads\.uring-|exchange\.uring-|file\.uring-|transfer\.uring-|resources\.|service\.|credentials\.|harden\.|group(_listen|_move|_policy)?\.|(connect_|policy_)?names?\.|lookup\.)"
+		tests valgrind -L "conformance|valgrind" -E "^conf\.((lazy_)?threads\.uring-|exchange\.uring-|file\.uring-|transfer\.uring-|resources\.|service\.|credentials\.|harden\.|group(_end|_listen|_move|_policy)?\.|(connect_|policy_)?names?\.|lookup\.)"
 }
 
 stage_fuzz() { build fuzz && tests fuzz; }

@@ -8,6 +8,7 @@
 #include <soq/group.h>
 #include <soq/op.h>
 #include <soq/policy.h>
+#include <soq/poll.h>
 #include <soq/pool.h>
 #include <soq/socket.h>
 #include <soq/telemetry.h>
@@ -72,7 +73,7 @@ struct soqi_member {
 	uint32_t cpu; /* SOQI_CPU_NONE: anywhere */
 	pthread_t thread;
 	int error;                  /* under the lock */
-	struct soq_loop_stats last; /* as a call or the end has left them */
+	struct soq_loop_stats last; /* as a call or, under the lock, the end has left them */
 
 	/* The one call the maker waits for. */
 	struct soq_op call_op;
@@ -83,6 +84,7 @@ struct soqi_member {
 	/* Its thread's alone. */
 	struct soqi_listener *listeners;
 	bool draining;
+	bool empty; /* no socket when it last looked */
 	bool ending;
 };
 

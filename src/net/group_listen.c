@@ -10,6 +10,9 @@
 /* How long one waits after an accept that failed, for want of memory most likely. */
 #define PAUSE_NS INT64_C(10000000)
 
+/* Accepts in a row that may come to nothing though somebody waits. */
+#define LAST_TRIES 10u
+
 /* How long those have that have begun to connect when a drain begins: a round trip. */
 #define GRACE_NS INT64_C(100000000)
 
@@ -40,16 +43,29 @@ static void accepted_tell(struct soqi_listener *l, struct soq_socket *s)
 	l->listening->accepted(l->member->group, l->member->index, s, l->listening->user);
 }
 
-/* Nobody more can come in: takes in who has, and closes. */
+/*
+ * Nobody more can come in: takes in who has, and closes. Those whom the policy refuses are
+ * passed over within an accept and its time, so that one that came to nothing says little
+ * while there is still somebody.
+ */
 static void listener_end(struct soqi_listener *l)
 {
+	unsigned tries = LAST_TRIES;
 	struct soq_socket *s;
 
 	if (l->s == NULL)
 		return;
-	(void)soq_socket_set_timeouts(l->s, 0, 0);
-	while (soq_accept(l->s, &s, NULL) == 0)
+	(void)soq_socket_set_timeouts(l->s, PAUSE_NS, 0);
+	while (tries > 0 && soq_poll(l->s, SOQ_POLL_RECV, 0) != 0) {
+		int error = soq_accept(l->s, &s, NULL);
+
+		if (error != 0) {
+			tries = error == -ETIMEDOUT ? tries - 1 : 0;
+			continue;
+		}
 		accepted_tell(l, s);
+		tries = LAST_TRIES;
+	}
 	(void)soq_close(l->s);
 	l->s = NULL;
 }
@@ -63,7 +79,9 @@ static void on_pause(const struct soq_event *event)
 {
 	struct soqi_listener *l = event->op->user;
 
-	if (event->result == 0 && !l->is_last && !l->member->ending)
+	if (event->result != 0)
+		l->s = NULL; /* as below */
+	else if (!l->is_last && !l->member->ending)
 		listener_accept(l);
 }
 
@@ -81,7 +99,9 @@ static void on_accept(const struct soq_event *event)
 		return;
 	if (l->is_last)
 		listener_end(l);
-	else if (event->result != -ECANCELED)
+	else if (event->result == -ECANCELED)
+		l->s = NULL; /* by the program, with all there is on its loop */
+	else
 		(void)!soq_sleep_async(atomic_load(&l->member->loop), &l->pause, PAUSE_NS);
 }
 
@@ -102,6 +122,8 @@ static void on_grace(const struct soq_event *event)
 void soqi_listeners_drain(struct soqi_member *m)
 {
 	for (struct soqi_listener *l = m->listeners; l != NULL; l = l->next) {
+		if (l->s == NULL)
+			continue;
 		l->filtered = soqi_newcomers_refuse(l->s) == 0;
 		(void)!soq_sleep_async(atomic_load(&m->loop), &l->grace, GRACE_NS);
 	}

@@ -5,17 +5,23 @@
 #include "../util.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
+#include <time.h>
 
 /* What done() starts while a member ends is ended this often. */
 #define END_NS INT64_C(10000000)
+
+/* How long one inside takes for a call or two. */
+#define INSIDE_NS 10000L
 
 /* A loop that can do nothing any more ends its ops in a turn or two. */
 #define END_TRIES 100
 
 bool soqi_member_enter(struct soqi_member *m)
 {
+	/* Those who come and go at a closed gate must not hold up who waits until all are out. */
+	if (atomic_load(&m->gate) & 1)
+		return false;
 	if ((atomic_fetch_add(&m->gate, 2) & 1) == 0)
 		return true;
 	soqi_member_leave(m);
@@ -30,10 +36,12 @@ void soqi_member_leave(struct soqi_member *m)
 /* From here on nobody comes in, and all that was posted is in the loop. */
 static void gate_close(struct soqi_member *m)
 {
+	const struct timespec moment = { .tv_nsec = INSIDE_NS };
+
 	(void)atomic_fetch_or(&m->gate, 1);
-	/* Whoever is inside makes a call or two. */
+	/* To yield is not enough: whoever is inside may need this processor, at a lower priority. */
 	while (atomic_load(&m->gate) != 1)
-		(void)sched_yield();
+		(void)nanosleep(&moment, NULL);
 }
 
 /* No lock and no op: a signal handler may ask. */
@@ -79,10 +87,13 @@ static void drain_look(struct soqi_member *m)
 	bool is_empty = soq_loop_counter(loop, SOQ_COUNTER_CURRENT_SOCKETS) == 0 &&
 			atomic_load(&m->arriving) == 0;
 
+	bool was_empty = m->empty;
+
+	m->empty = is_empty;
 	if (is_empty == atomic_load(&m->drained))
 		return;
-	/* The last event of a socket may come in the turn after it has gone. */
-	if (is_empty && soq_loop_deadline(loop) == 0)
+	/* The last event of a socket may come in the turn after it has gone, and no later. */
+	if (is_empty && !was_empty && soq_loop_deadline(loop) == 0)
 		return;
 	if (is_empty && group->options.drained != NULL)
 		group->options.drained(group, m->index, group->options.user);
@@ -96,16 +107,28 @@ static int member_work(struct soqi_member *m)
 	int rc = 0;
 
 	while (rc >= 0) {
-		unsigned asked = atomic_load(&m->asked);
+		unsigned asked;
 
-		if (asked & SOQI_ASKED_STOP)
-			return 0;
-		if ((asked & SOQI_ASKED_DRAIN) && !m->draining)
-			drain_begin(m);
 		if (m->draining)
 			drain_look(m);
-		/* Asking stops the loop; so may the program, and that ends nothing. */
-		rc = soq_loop_run(loop, m->draining ? SOQ_RUN_ONCE : SOQ_RUN_STOP, -1);
+		/* After drain() and drained(): if they run the loop, it is they whom it stops. */
+		asked = atomic_load(&m->asked);
+		if (asked & SOQI_ASKED_STOP)
+			return 0;
+		if ((asked & SOQI_ASKED_DRAIN) && !m->draining) {
+			drain_begin(m);
+			continue;
+		}
+		/*
+		 * Asking stops the loop; so may the program, and that ends nothing. A turn first
+		 * does what there is, which may be to close the last socket, and only then waits:
+		 * who drains looks in between.
+		 */
+		if (m->draining)
+			rc = soq_loop_run(loop, SOQ_RUN_ONCE,
+					  soq_loop_deadline(loop) == 0 ? 0 : -1);
+		else
+			rc = soq_loop_run(loop, SOQ_RUN_STOP, -1);
 	}
 	return rc;
 }
@@ -183,6 +206,17 @@ static void loop_quiet(struct soq_loop *loop)
 	} while (!is_quiet(loop) && tries > 0);
 }
 
+/* The maker may be adding up what a call has left there. */
+static void last_keep(struct soqi_member *m, struct soq_loop *loop)
+{
+	struct soq_loop_stats last = { .size = sizeof(last) };
+
+	(void)soq_loop_stats(loop, &last);
+	(void)pthread_mutex_lock(&m->group->lock);
+	m->last = last;
+	(void)pthread_mutex_unlock(&m->group->lock);
+}
+
 static void loop_end(struct soqi_member *m, struct soq_loop *loop, bool is_started)
 {
 	struct soq_group *group = m->group;
@@ -193,8 +227,7 @@ static void loop_end(struct soqi_member *m, struct soq_loop *loop, bool is_start
 	if (is_started && group->options.stop != NULL)
 		group->options.stop(group, m->index, group->options.user);
 	loop_quiet(loop);
-	m->last.size = sizeof(m->last);
-	(void)soq_loop_stats(loop, &m->last);
+	last_keep(m, loop);
 	atomic_store(&m->loop, NULL);
 	/* With pools: soq_group_destroy() says so. */
 	if (soq_loop_destroy(loop) != 0)

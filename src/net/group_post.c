@@ -16,9 +16,13 @@ int soq_group_count(struct soq_group *group)
 
 struct soq_loop *soq_group_loop(struct soq_group *group, unsigned member)
 {
+	struct soqi_member *m;
+
 	if (soqi_group_check(group, false) != 0 || member >= group->member_count)
 		return NULL;
-	return atomic_load(&group->members[member].loop);
+	m = &group->members[member];
+	/* One that has left pools behind is the maker's, to destroy. */
+	return atomic_load(&m->ended) ? NULL : atomic_load(&m->loop);
 }
 
 int soq_group_post(struct soq_group *group, unsigned member, struct soq_op *op)

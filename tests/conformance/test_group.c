@@ -606,6 +606,7 @@ static void pool_left_behind_is_busy(struct fixture *t)
 	kit->options.stop = stop_with_pool;
 	kit_open(kit);
 	expect(soq_group_destroy(kit->group), -EBUSY);
+	expect_true(soq_group_loop(kit->group, 1) == NULL);
 	expect(soq_group_destroy(kit->group), -EBUSY);
 	expect(soq_pool_destroy(kit->seen[1].more), 0);
 	expect(kit->seen[0].failures + kit->seen[2].failures, 0);

@@ -538,12 +538,61 @@ static void drain_waits_for_what_is_on_its_way(struct fixture *t)
 	kit_close(kit);
 }
 
+static void accept_on(struct kit *kit, unsigned member, void *arg)
+{
+	struct landing *landing = arg;
+	struct soq_socket *s = NULL;
+
+	kit->seen[member].failures += soq_accept(landing->s, &s, NULL) != 0 || soq_close(s) != 0;
+}
+
+static void listeners_move_and_busy_dead_and_foreign_sockets_do_not(struct fixture *t)
+{
+	struct kit *kit = kit_open_for(t);
+	struct landing landing = { .kit = kit };
+	struct soq_op op = { 0 };
+	struct soq_event event;
+	struct full_listener full;
+	struct soq_endpoint ep;
+	struct soq_socket *s = soq_listener(t, AF_INET, &ep);
+
+	/* While it is asked for connections it stays; then those who have connected come along. */
+	expect(soq_accept_async(s, &op, 0), 0);
+	expect(soq_group_hand_over(kit->group, s, 5, landed, &landing), -EBUSY);
+	expect(soq_cancel(&op), 0);
+	expect(soq_wait(&op, -1, &event), 0);
+	expect(event.result, -ECANCELED);
+	landing.fd = client_connect(&ep);
+	expect(soq_group_hand_over(kit->group, s, 5, landed, &landing), 0);
+	until(atomic_load(&landing.landed));
+	on_member(kit, 5, accept_on, &landing);
+	/* Now it is that member's, and nobody else's. */
+	expect(soq_group_hand_over(kit->group, landing.s, 6, landed, &landing), -EXDEV);
+	on_member(kit, 5, landing_close_on, &landing);
+	close(landing.fd);
+	s = pair_raw(t, AF_INET, &landing.fd);
+	expect(soq_close(s), 0);
+	expect(soq_group_hand_over(kit->group, s, 6, landed, &landing), -EBADF);
+	close(landing.fd);
+	full_listener_open(AF_INET, &full);
+	expect(soq_socket_open(t->loop, AF_INET, SOCK_STREAM, 0, &s), 0);
+	expect(soq_connect_async(s, &op, &full.ep), 0);
+	expect(soq_group_hand_over(kit->group, s, 6, landed, &landing), -EBUSY);
+	expect(soq_close(s), 0);
+	expect(soq_wait(&op, -1, &event), 0);
+	expect(event.result, -ECANCELED);
+	full_listener_close(&full);
+	expect(landing.calls, 1);
+	kit_close(kit);
+}
+
 static const struct conf_case cases[] = {
 	CASE(socket_keeps_what_it_knows, ""),
 	CASE(bytes_that_were_not_received_come_along, ""),
 	CASE(bufs_stay_and_the_rest_moves, "13k 14a"),
 	CASE(busy_socket_stays, ""),
 	CASE(detached_socket_can_be_handed_over, ""),
+	CASE(listeners_move_and_busy_dead_and_foreign_sockets_do_not, ""),
 	CASE(socket_for_an_ended_member_stays, ""),
 	CASE(member_without_memory_resets_and_says_so, "19c"),
 	CASE(moving_sockets_are_all_told_of_when_the_group_stops, ""),
