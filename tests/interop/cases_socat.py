@@ -64,7 +64,6 @@ def case_socat_unix():
 	data = os.urandom(BIG)
 	with server("echo", "unix:@" + abstract("s")):
 		assert run(SOCAT + ["-", "ABSTRACT-CONNECT:" + abstract("s")], data) == data
-	# The client sends synchronously: what is under way has to fit into small buffers.
 	with tempfile.TemporaryDirectory() as folder:
 		for size in (0, 1, 100000):
 			with listener(f"UNIX-LISTEN:{folder}/s") as _:

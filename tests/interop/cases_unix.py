@@ -32,7 +32,6 @@ def case_unix():
 		with python_socket(socket.AF_UNIX) as listener:
 			listener.bind(folder + "/python")
 			listener.listen()
-			# The client sends synchronously: what is under way has to fit into small buffers.
 			for size in (0, 1, 100000):
 				echo_to_client(listener, f"unix:{folder}/python", size)
 	name = f"soq-interop-{os.getpid()}-{BACKEND}"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A client for other people's servers, on the public API alone, synchronous but for the
- * receive that goes on while it sends.
+ * A client for other people's servers, on the public API alone, synchronous but for what goes
+ * both ways at the same time: an echo that nobody reads stops the sends.
  *   interop_client 127.0.0.1:PORT BYTES [PROTOCOL]
  * Sends that many bytes, ends its side, and expects the same bytes back and the end.
  */
@@ -47,24 +47,31 @@ static int fail(const char *what, int64_t error)
 	return 1;
 }
 
-/* Sends synchronously; between the pieces the loop runs, or the echo would fill up. */
+static void on_sent(const struct soq_event *event)
+{
+	*(int64_t *)event->op->user = event->result;
+}
+
 static int send_all(struct soq_loop *loop, struct soq_socket *s, uint64_t total)
 {
 	static unsigned char piece[PIECE_BYTES];
+	static struct soq_op op;
+	static int64_t result;
 
-	for (uint64_t sent = 0; sent < total;) {
+	op.done = on_sent;
+	op.user = &result;
+	for (uint64_t sent = 0; sent < total; sent += (uint64_t)result) {
 		size_t size = total - sent < PIECE_BYTES ? (size_t)(total - sent) : PIECE_BYTES;
-		int64_t result;
+		int error;
 
 		for (size_t i = 0; i < size; i++)
 			piece[i] = byte_at(sent + i);
-		result = soq_send(s, piece, size, 0);
-		if (result != (int64_t)size)
-			return fail("send", result);
-		sent += size;
-		result = soq_loop_run(loop, SOQ_RUN_ONCE, 0);
-		if (result < 0)
-			return fail("run", result);
+		result = 0;
+		error = soq_send_async(s, &op, piece, size, 0);
+		while (error >= 0 && result == 0)
+			error = soq_loop_run(loop, SOQ_RUN_ONCE, -1);
+		if (error < 0 || result < 0)
+			return fail("send", error < 0 ? error : result);
 	}
 	return 0;
 }
