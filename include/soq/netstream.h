@@ -169,7 +169,7 @@ SOQ_API int soq_stream_read_prefixed(struct soq_stream *stream, unsigned prefix_
  * order. What does not fit into an empty buffer is sent from the caller's memory.
  *
  * Result: `size_bytes`; less if the send was cut, as soq_send().
- * Errors: -EINVAL      NULL, or a `size_bytes` above SSIZE_MAX
+ * Errors: -EINVAL      NULL, or a `size_bytes` above SSIZE_MAX less 1 GiB (a full buffer)
  *         -EOPNOTSUPP  the stream may not be written
  *         -EBUSY       another write is in flight
  *         -ETIMEDOUT   the socket's send timeout passed and nothing of it was taken

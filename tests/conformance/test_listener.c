@@ -392,7 +392,9 @@ static void time_begins_anew_with_each_phase(struct fixture *t)
 	await(t, v.p);
 	started(receive, soq_recv_async(v.p->socket, &receive->op, &in, 1, 0));
 	for (unsigned i = 0; i < 3; i++) {
-		last_ns = now_ns();
+		/* On a machine that stood still for so long its time may be over already. */
+		if (look(l).expired == 0)
+			last_ns = now_ns();
 		expect(soq_connection_set_phase(&v.place, SOQ_PHASE_IDLE), 0);
 		expect(soq_sleep(t->loop, 5 * MS), 0);
 	}
