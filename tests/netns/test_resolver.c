@@ -390,24 +390,6 @@ static void black_hole_is_passed_over(struct fixture *t)
 	trial_close(&x);
 }
 
-/* How long this thread has been ready to run and had no processor; 0 if the kernel does not count. */
-static int64_t held_up_ns(void)
-{
-	FILE *file = fopen("/proc/thread-self/schedstat", "re");
-	char text[96] = "", *rest;
-	int64_t ns = 0;
-
-	if (!file)
-		return 0;
-	/* The time that it ran, the time that it waited, and how often. */
-	if (fgets(text, sizeof(text), file)) {
-		(void)strtoll(text, &rest, 10);
-		ns = strtoll(rest, NULL, 10);
-	}
-	fclose(file);
-	return ns;
-}
-
 /*
  * 250 ms if nothing was said, and not 50 more: as the loop's own timer has them, without the
  * time that others had the processor.

@@ -21,6 +21,23 @@ int64_t now_ns(void)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
+int64_t held_up_ns(void)
+{
+	FILE *file = fopen("/proc/thread-self/schedstat", "re");
+	char text[96] = "", *rest;
+	int64_t ns = 0;
+
+	if (!file)
+		return 0;
+	/* The time that it ran, the time that it waited, and how often. */
+	if (fgets(text, sizeof(text), file)) {
+		(void)strtoll(text, &rest, 10);
+		ns = strtoll(rest, NULL, 10);
+	}
+	fclose(file);
+	return ns;
+}
+
 uint64_t env_number(const char *name, uint64_t otherwise)
 {
 	const char *text = getenv(name);

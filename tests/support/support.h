@@ -166,6 +166,8 @@ void settle(struct fixture *t);
 
 int64_t now_ns(void);      /* CLOCK_MONOTONIC */
 int64_t watchdog_ns(void); /* 5 s, times SOQ_TEST_SLOW */
+/* How long this thread has been ready and had no processor; 0 if the kernel does not count. */
+int64_t held_up_ns(void);
 uint64_t env_number(const char *name, uint64_t otherwise);
 struct soq_loop_stats stats_of(struct fixture *t);
 /* A pool as the tier has it; `share` 0 for the default. Teardown finds one that was left. */
