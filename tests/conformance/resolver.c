@@ -116,8 +116,7 @@ static bool is_ours(const char *id)
 	return strncmp(name, "iou-", 4) != 0;
 }
 
-/* The threads of this process: of the library, and others that are always there. */
-static unsigned threads(void)
+static unsigned threads_read(void)
 {
 	DIR *tasks = opendir("/proc/self/task");
 	struct dirent *entry;
@@ -131,12 +130,24 @@ static unsigned threads(void)
 	return count;
 }
 
+/*
+ * The threads of this process: of the library, and others that are always there. A folder that
+ * changes while it is read may have an entry twice, or not at all: it is to say the same again.
+ */
+static unsigned threads(void)
+{
+	unsigned before = threads_read(), now;
+
+	while ((now = threads_read()) != before)
+		before = now;
+	return now;
+}
+
 void resolver_rest(void)
 {
 	int64_t until_ns = now_ns() + watchdog_ns();
 	unsigned now;
 
-	/* Once: what is read of a folder that changes may have an entry twice. */
 	while ((now = threads()) > resolver.threads && now_ns() < until_ns)
 		(void)sched_yield();
 	expect_true(now <= resolver.threads);

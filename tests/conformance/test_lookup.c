@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Lookups that take their time: what goes on meanwhile, and who may leave. */
 #define _GNU_SOURCE
+#include "net.h"
 #include "resolver.h"
 
 #include <sys/wait.h>
@@ -280,10 +281,14 @@ static void lookup_without_a_loop_or_a_limit_is_this_threads(struct fixture *t)
 
 static void race_of_answers_and_cancels(struct fixture *t)
 {
+	static const char *const near[] = { "127.0.0.1:0", "127.0.0.2:0" };
 	struct question *q = question(t);
+	struct soq_endpoint refused;
+	int holder;
 
 	resolver_open();
-	resolver_finds_text(addresses, 2);
+	resolver_finds_text(near, 2);
+	refused_endpoint(AF_INET, &refused, &holder);
 	for (unsigned i = 0; i < 200; i++) {
 		struct soq_connect_name name = connection();
 		struct probe *p = probe(t);
@@ -292,6 +297,7 @@ static void race_of_answers_and_cancels(struct fixture *t)
 		name.host_bytes = 9;
 		if (i % 2)
 			name = connection();
+		name.port = (uint32_t)soq_endpoint_port(&refused);
 		started(p, i % 4 < 2 ? soq_resolve_async(t->loop, &p->op, &q->resolve)
 				     : soq_connect_name_async(t->loop, &p->op, &name));
 		for (unsigned turns = i % 5; turns > 0; turns--)
@@ -307,6 +313,7 @@ static void race_of_answers_and_cancels(struct fixture *t)
 			resolver_rest();
 	}
 	run_until(t, stats_of(t).sockets == 0);
+	close(holder);
 	free(q);
 	resolver_close();
 }
