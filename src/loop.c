@@ -7,7 +7,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <soq/policy.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -46,23 +45,6 @@ int64_t soqi_until(int64_t timeout_ns)
 		return SOQI_FOREVER;
 	return timeout_ns == 0 ? SOQI_NOW : soqi_after_ns(soqi_now_ns(), timeout_ns);
 }
-
-static void *allocate_libc(void *context, size_t size_bytes, size_t align_bytes)
-{
-	size_t rounded = (size_bytes + align_bytes - 1) & ~(align_bytes - 1);
-
-	(void)context;
-	return aligned_alloc(align_bytes, rounded);
-}
-
-static void release_libc(void *context, void *memory, size_t size_bytes)
-{
-	(void)context;
-	(void)size_bytes;
-	free(memory);
-}
-
-static const struct soq_allocator libc_allocator = { allocate_libc, release_libc, NULL };
 
 static int here_make(struct soq_loop *loop)
 {
@@ -163,8 +145,7 @@ int soq_loop_create(const struct soq_loop_options *options, struct soq_loop **lo
 	error = soqi_options_read(options, &read);
 	if (error != 0)
 		return error;
-	allocator = read.allocator != NULL ? *read.allocator : libc_allocator;
-	if (allocator.allocate == NULL || allocator.release == NULL)
+	if (soqi_allocator_read(read.allocator, &allocator) != 0)
 		return -EINVAL;
 	loop = allocator.allocate(allocator.context, sizeof(*loop), 64);
 	if (loop == NULL)

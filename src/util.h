@@ -3,6 +3,7 @@
 #ifndef SOQI_UTIL_H
 #define SOQI_UTIL_H
 
+#include <soq/base.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -19,6 +20,9 @@
 #else
 #define SOQI_UNINITIALIZED
 #endif
+
+/* alloc.c. The given allocator, or with NULL the C library's. -EINVAL: it lacks a function. */
+int soqi_allocator_read(const struct soq_allocator *given, struct soq_allocator *allocator);
 
 #define SOQI_NS_PER_S 1000000000LL
 

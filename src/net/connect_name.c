@@ -146,12 +146,10 @@ int soq_connect_name_async(struct soq_loop *loop, struct soq_op *op,
 static int on_loop(struct soq_loop *loop, const struct soq_connect_name *name, int64_t timeout_ns,
 		   struct soq_socket **s_out)
 {
-	struct soq_op op = { 0 };
+	struct soq_op op = { .deadline_ns = soqi_deadline_ns(timeout_ns) };
 	struct soq_event event;
 	int error;
 
-	if (timeout_ns >= 0)
-		op.deadline_ns = soqi_deadline_ns(timeout_ns);
 	error = soq_connect_name_async(loop, &op, name);
 	if (error != 0)
 		return error;

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -16,23 +15,6 @@
 
 /* The first release's size: a program built against it must go on working. */
 #define OPTIONS_SIZE_MIN sizeof(struct soq_group_options)
-
-static void *allocate_libc(void *context, size_t size_bytes, size_t align_bytes)
-{
-	size_t rounded = (size_bytes + align_bytes - 1) & ~(align_bytes - 1);
-
-	(void)context;
-	return aligned_alloc(align_bytes, rounded);
-}
-
-static void release_libc(void *context, void *memory, size_t size_bytes)
-{
-	(void)context;
-	(void)size_bytes;
-	free(memory);
-}
-
-static const struct soq_allocator libc_allocator = { allocate_libc, release_libc, NULL };
 
 void *soqi_group_alloc(struct soq_group *group, size_t size_bytes)
 {
@@ -180,13 +162,13 @@ static int group_alloc(const struct soq_group_options *options, const uint32_t *
 		       struct soq_group **group_out)
 {
 	const struct soq_allocator *given = options->loop != NULL ? options->loop->allocator : NULL;
-	struct soq_allocator allocator = given != NULL ? *given : libc_allocator;
+	struct soq_allocator allocator;
 	size_t size_bytes = sizeof(struct soq_group) +
 			    options->member_count * sizeof(struct soqi_member);
 	struct soq_group *group;
 	int error;
 
-	if (allocator.allocate == NULL || allocator.release == NULL)
+	if (soqi_allocator_read(given, &allocator) != 0)
 		return -EINVAL;
 	group = allocator.allocate(allocator.context, size_bytes, 64);
 	if (group == NULL)

@@ -2,30 +2,15 @@
 /* Listeners: made, started, stopped, drained and given back. */
 #include "listener.h"
 
-#include "../util.h"
+#include "own_loop.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* The first release's sizes: a program built against it must go on working. */
 #define OPTIONS_SIZE_MIN sizeof(struct soq_listener_options)
 #define STATS_SIZE_MIN   sizeof(struct soq_listener_stats)
 #define PORT_MAX         65535u
-
-static void *allocate(void *context, size_t size_bytes, size_t align_bytes)
-{
-	(void)context;
-	(void)align_bytes;
-	return malloc(size_bytes);
-}
-
-static void release(void *context, void *memory, size_t size_bytes)
-{
-	(void)context;
-	(void)size_bytes;
-	free(memory);
-}
 
 void *soqi_listener_alloc(struct soq_listener *l, size_t size_bytes)
 {
@@ -42,17 +27,6 @@ int soqi_listener_check(const struct soq_listener *l)
 	int64_t deadline_ns = soq_loop_deadline(l->loop);
 
 	return deadline_ns < 0 ? (int)deadline_ns : 0;
-}
-
-int soqi_listener_wait(struct soq_op *op, struct soq_event *event)
-{
-	int error = soq_wait(op, -1, event);
-
-	if (error == 0)
-		return (int)event->result;
-	/* The backend has died before the op was begun: nobody else will end it. */
-	(void)soq_cancel(op);
-	return soq_wait(op, 0, event) == 0 ? error : -ECANCELED;
 }
 
 static size_t listener_bytes(uint32_t option_count)
@@ -76,7 +50,7 @@ static int options_check(const struct soq_listener_options *o)
 int soq_listener_open(struct soq_loop *loop, const struct soq_listener_options *options,
 		      struct soq_listener **listener_out)
 {
-	struct soq_allocator allocator = { allocate, release, NULL };
+	struct soq_allocator allocator;
 	struct soq_listener *l;
 	int64_t deadline_ns;
 
@@ -85,10 +59,8 @@ int soq_listener_open(struct soq_loop *loop, const struct soq_listener_options *
 	deadline_ns = soq_loop_deadline(loop);
 	if (deadline_ns < 0)
 		return (int)deadline_ns;
-	if (options_check(options) != 0)
+	if (options_check(options) != 0 || soqi_allocator_read(options->allocator, &allocator) != 0)
 		return -EINVAL;
-	if (options->allocator != NULL)
-		allocator = *options->allocator;
 	l = allocator.allocate(allocator.context, listener_bytes(options->option_count),
 			       _Alignof(max_align_t));
 	if (l == NULL)
@@ -270,14 +242,14 @@ int soq_listener_drain_async(struct soq_listener *l, struct soq_op *op)
 
 int soq_listener_drain(struct soq_listener *l, int64_t timeout_ns)
 {
-	struct soq_op op = { 0 };
+	struct soq_op op = { .deadline_ns = soqi_deadline_ns(timeout_ns) };
 	struct soq_event event;
-	int error;
+	int error = soq_listener_drain_async(l, &op);
 
-	if (timeout_ns >= 0)
-		op.deadline_ns = soqi_after_ns(soqi_now_ns(), timeout_ns);
-	error = soq_listener_drain_async(l, &op);
-	return error != 0 ? error : soqi_listener_wait(&op, &event);
+	if (error != 0)
+		return error;
+	soqi_op_await(&op, &event);
+	return (int)event.result;
 }
 
 int soq_listener_stats(struct soq_listener *l, struct soq_listener_stats *stats)

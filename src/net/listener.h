@@ -91,8 +91,6 @@ struct soq_listener {
 
 /* listener.c. -ECHILD or -EXDEV if the caller may not use it; 0. */
 int soqi_listener_check(const struct soq_listener *l);
-/* Waits for the end of an op that was begun here; its result, or why there is no waiting. */
-int soqi_listener_wait(struct soq_op *op, struct soq_event *event);
 void *soqi_listener_alloc(struct soq_listener *l, size_t size_bytes);
 void soqi_listener_free(struct soq_listener *l, void *memory, size_t size_bytes);
 /* Gives its memory back once it is closed and nothing needs it any more. */

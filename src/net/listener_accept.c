@@ -5,7 +5,7 @@
  */
 #include "listener.h"
 
-#include "../util.h"
+#include "own_loop.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -315,21 +315,19 @@ int soq_listener_accept_async(struct soq_listener *l, struct soq_op *op, struct 
 int soq_listener_accept(struct soq_listener *l, struct soq_connection *c, int64_t timeout_ns,
 			struct soq_socket **accepted_out)
 {
-	struct soq_op op = { 0 };
+	struct soq_op op = { .deadline_ns = soqi_deadline_ns(timeout_ns) };
 	struct soq_event event;
 	int error;
 
 	if (accepted_out == NULL)
 		return -EINVAL;
-	if (timeout_ns >= 0)
-		op.deadline_ns = soqi_after_ns(soqi_now_ns(), timeout_ns);
 	error = soq_listener_accept_async(l, &op, c);
 	if (error != 0)
 		return error;
-	error = soqi_listener_wait(&op, &event);
-	if (error == 0)
+	soqi_op_await(&op, &event);
+	if (event.result == 0)
 		*accepted_out = event.socket;
 	else
 		(void)soq_connection_end(c);
-	return error;
+	return (int)event.result;
 }

@@ -3,7 +3,7 @@
 #ifndef SOQI_NAME_H
 #define SOQI_NAME_H
 
-#include "../util.h"
+#include "own_loop.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -52,16 +52,5 @@ int soqi_lookup_result(const struct soqi_lookup *lookup, const struct addrinfo *
 
 /* The lookup itself: waits. */
 int soqi_look_up(const char *name, int family, struct addrinfo **found_out);
-
-/* own_loop.c. A loop for a call that has none, and its end, when its op has ended. */
-int soqi_own_loop(struct soq_policy *policy, struct soq_loop **loop_out);
-void soqi_own_loop_end(struct soq_loop *loop);
-/* The deadline of a call with a timeout of 0 or more. */
-static inline int64_t soqi_deadline_ns(int64_t timeout_ns)
-{
-	return soqi_after_ns(soqi_now_ns(), timeout_ns);
-}
-/* Waits for the final event of an op without `done` that has one, on the caller's stack. */
-void soqi_op_await(struct soq_op *op, struct soq_event *event);
 
 #endif

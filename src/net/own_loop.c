@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls without a loop, made on a small one of their own; and waiting on the stack. */
-#include "name.h"
+/* Calls that wait: for an op on the stack, and without a loop on a small one of their own. */
+#include "own_loop.h"
 
 int soqi_own_loop(struct soq_policy *policy, struct soq_loop **loop_out)
 {

@@ -144,12 +144,10 @@ int soq_resolve_async(struct soq_loop *loop, struct soq_op *op, const struct soq
 
 static int on_loop(struct soq_loop *loop, const struct soq_resolve *resolve, int64_t timeout_ns)
 {
-	struct soq_op op = { 0 };
+	struct soq_op op = { .deadline_ns = soqi_deadline_ns(timeout_ns) };
 	struct soq_event event;
 	int error;
 
-	if (timeout_ns >= 0)
-		op.deadline_ns = soqi_deadline_ns(timeout_ns);
 	error = soq_resolve_async(loop, &op, resolve);
 	if (error != 0)
 		return error;

@@ -2,12 +2,13 @@
 /* Streams: made and closed; the calls that wait. */
 #include "netstream.h"
 
+#include "../util.h"
+
 #include <soq/stream.h>
 #include <soq/telemetry.h>
 
 #include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define DEFAULT_BYTES   16384u
@@ -16,20 +17,6 @@
 #define FLAGS           (SOQ_STREAM_READ | SOQ_STREAM_WRITE | SOQ_STREAM_OWNS | SOQ_STREAM_LITTLE_END)
 /* The first release's size: a program built against it must go on working. */
 #define OPTIONS_SIZE_MIN sizeof(struct soq_stream_options)
-
-static void *allocate(void *context, size_t size_bytes, size_t align_bytes)
-{
-	(void)context;
-	(void)align_bytes;
-	return malloc(size_bytes);
-}
-
-static void release(void *context, void *memory, size_t size_bytes)
-{
-	(void)context;
-	(void)size_bytes;
-	free(memory);
-}
 
 static int options_read(const struct soq_stream_options *from, struct soq_stream_options *to)
 {
@@ -73,7 +60,7 @@ static int socket_fits(struct soq_socket *s)
 int soq_stream_open(struct soq_socket *s, const struct soq_stream_options *options,
 		    struct soq_stream **stream_out)
 {
-	struct soq_allocator allocator = { allocate, release, NULL };
+	struct soq_allocator allocator;
 	struct soq_stream_options now;
 	struct soq_stream *st;
 	size_t in, out;
@@ -86,9 +73,7 @@ int soq_stream_open(struct soq_socket *s, const struct soq_stream_options *optio
 		error = socket_fits(s);
 	if (error != 0)
 		return error;
-	if (now.allocator != NULL)
-		allocator = *now.allocator;
-	if (allocator.allocate == NULL || allocator.release == NULL)
+	if (soqi_allocator_read(now.allocator, &allocator) != 0)
 		return -EINVAL;
 	in = buffer_bytes(&now, SOQ_STREAM_READ, now.read_bytes);
 	out = buffer_bytes(&now, SOQ_STREAM_WRITE, now.write_bytes);

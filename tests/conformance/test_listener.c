@@ -52,6 +52,9 @@ static void options_are_checked(struct fixture *t)
 	bad.option_count = 1;
 	expect(soq_listener_open(t->loop, &bad, &l), -EINVAL);
 	bad = good;
+	bad.allocator = &(struct soq_allocator){ .context = t };
+	expect(soq_listener_open(t->loop, &bad, &l), -EINVAL);
+	bad = good;
 	bad.reserved[3] = 1;
 	expect(soq_listener_open(t->loop, &bad, &l), -EINVAL);
 	assert_null(l);
