@@ -9,11 +9,7 @@
 #include <soq/policy.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <unistd.h>
-
-/* A page that a child of fork() sees as zeros: it tells the two apart without a call. */
-#define HERE_BYTES 4096u
 
 int soqi_loop_check(struct soq_loop *loop)
 {
@@ -46,22 +42,6 @@ int64_t soqi_until(int64_t timeout_ns)
 	return timeout_ns == 0 ? SOQI_NOW : soqi_after_ns(soqi_now_ns(), timeout_ns);
 }
 
-static int here_make(struct soq_loop *loop)
-{
-	uint32_t *here = mmap(NULL, HERE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			      -1, 0);
-
-	if (here == MAP_FAILED)
-		return -ENOMEM;
-	if (madvise(here, HERE_BYTES, MADV_WIPEONFORK) != 0) {
-		(void)munmap(here, HERE_BYTES);
-		return -ENOMEM;
-	}
-	*here = 1;
-	loop->here = here;
-	return 0;
-}
-
 /* Gives back what loop_fill() made; the backend is gone already. */
 static void loop_release(struct soq_loop *loop)
 {
@@ -75,8 +55,7 @@ static void loop_release(struct soq_loop *loop)
 	if (loop->wake_fd >= 0)
 		(void)close(loop->wake_fd);
 	soqi_owner_fini(loop);
-	if (loop->here != NULL)
-		(void)munmap((void *)(uintptr_t)loop->here, HERE_BYTES);
+	soqi_here_free(loop->here);
 	soq_policy_release(loop->policy);
 	allocator.release(allocator.context, loop, sizeof(*loop));
 }
@@ -90,7 +69,8 @@ static int loop_fill(struct soq_loop *loop)
 	loop->discard = soqi_alloc(loop, SOQI_DISCARD_BYTES);
 	if (loop->segments == NULL || loop->discard == NULL)
 		return -ENOMEM;
-	return here_make(loop);
+	loop->here = soqi_here_make();
+	return loop->here != NULL ? 0 : -ENOMEM;
 }
 
 /* Whether AUTO takes epoll for this error; a shortage has tried smaller rings before. */

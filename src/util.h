@@ -24,6 +24,10 @@
 /* alloc.c. The given allocator, or with NULL the C library's. -EINVAL: it lacks a function. */
 int soqi_allocator_read(const struct soq_allocator *given, struct soq_allocator *allocator);
 
+/* here.c. A word that is 1 here and 0 in a child of fork(); NULL without memory. */
+const volatile uint32_t *soqi_here_make(void);
+void soqi_here_free(const volatile uint32_t *here);
+
 #define SOQI_NS_PER_S 1000000000LL
 
 static inline int64_t soqi_now_ns(void)

@@ -8,10 +8,6 @@
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/mman.h>
-
-/* A page that a child of fork() sees as zeros. */
-#define HERE_BYTES 4096u
 
 /* The first release's size: a program built against it must go on working. */
 #define OPTIONS_SIZE_MIN sizeof(struct soq_group_options)
@@ -106,22 +102,6 @@ static int members_place(struct soq_group_options *options, uint32_t *cpus)
 	return 0;
 }
 
-static int here_make(struct soq_group *group)
-{
-	uint32_t *here = mmap(NULL, HERE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			      -1, 0);
-
-	if (here == MAP_FAILED)
-		return -ENOMEM;
-	if (madvise(here, HERE_BYTES, MADV_WIPEONFORK) != 0) {
-		(void)munmap(here, HERE_BYTES);
-		return -ENOMEM;
-	}
-	*here = 1;
-	group->here = here;
-	return 0;
-}
-
 static void group_free(struct soq_group *group, bool child)
 {
 	struct soq_allocator allocator = group->allocator;
@@ -138,7 +118,7 @@ static void group_free(struct soq_group *group, bool child)
 		(void)pthread_cond_destroy(&group->changed);
 		(void)pthread_mutex_destroy(&group->lock);
 	}
-	(void)munmap((void *)(uintptr_t)group->here, HERE_BYTES);
+	soqi_here_free(group->here);
 	allocator.release(allocator.context, group, group->size_bytes);
 }
 
@@ -189,12 +169,12 @@ static int group_alloc(const struct soq_group_options *options, const uint32_t *
 		allocator.release(allocator.context, group, size_bytes);
 		return error;
 	}
-	error = here_make(group);
-	if (error != 0) {
+	group->here = soqi_here_make();
+	if (group->here == NULL) {
 		(void)pthread_cond_destroy(&group->changed);
 		(void)pthread_mutex_destroy(&group->lock);
 		allocator.release(allocator.context, group, size_bytes);
-		return error;
+		return -ENOMEM;
 	}
 	*group_out = group;
 	return 0;
